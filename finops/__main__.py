@@ -1,0 +1,5 @@
+"""``python -m finops`` is ``finops``."""
+
+from finops.cli import main
+
+main()
