@@ -1,0 +1,177 @@
+"""Finds the deliveries in files and folders: which files belong together, of which format, and how new they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from finops.errors import FinopsError, UsageError
+from finops.formats.detect import detect
+from finops.formats.files import PhysicalFile, inspect
+from finops.formats.manifests import Manifest, modified_at, newest, read_manifest, resolve_files
+from finops.formats.pages import page_columns
+from finops.formats.spec import FormatSpec
+
+NOT_BILLS = {".md", ".txt", ".pdf", ".html", ".yml", ".yaml", ".toml", ".sql", ".py", ".xml", ".png", ".crc", ".log", ".rst"}
+"""In a folder these are passed over; named on the command line they are looked into."""
+_PART = re.compile(r"(?:(?<=[-_.])|(?<=part)|^)\d{1,12}$", re.IGNORECASE)
+_SUFFIXES = (".gz", ".zip", ".snappy", ".zst", ".gzip", ".csv", ".parquet", ".json", ".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Files that were delivered together and replace their slices together."""
+
+    spec: FormatSpec
+    files: tuple[PhysicalFile, ...]
+    names: tuple[str, ...]
+    """What the reader knows the files by, relative to the path that was given."""
+    delivered_at: datetime
+    manifest: Manifest | None = None
+
+
+@dataclass
+class Found:
+    """What a search found."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    problems: list[FinopsError] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    """Sentences about files that were seen and on purpose not read."""
+
+
+Describe = Callable[[PhysicalFile], Sequence[str]]
+"""The column names of a Parquet file, nested ones as ``parent.field``."""
+
+
+def find_deliveries(paths: Sequence[Path], specs: Sequence[FormatSpec], describe: Describe, wanted: str = "") -> Found:
+    """The deliveries in files and folders. A file that is none becomes a problem; the others go on.
+
+    Raises:
+        UsageError: a path does not exist, or ``wanted`` is no format.
+    """
+    found = Found()
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"there is no file or folder '{path}'", next_step="Check the path.")
+    roots = [(path, path if path.is_dir() else path.parent) for path in paths]
+    files = {file: root for path, root in roots for file in _walk(path, found)}
+    manifests = _read_manifests(files, found)
+    current, older = newest(manifests)
+    found.passed_over += [f"{each.path}: replaced by a newer run of the same export" for each in older]
+    governed = {each.root for each in manifests}
+    data = [file for file in files if file not in {each.path for each in manifests}]
+    for manifest in sorted(current, key=lambda each: (each.made_at, str(each.path))):
+        _add(found, lambda m=manifest: _manifested(m, data, files, specs, describe, wanted))  # type: ignore[misc]
+    listed = {file.path for delivery in found.deliveries for file in delivery.files}
+    loose = []
+    for file in data:
+        if any(root in file.parents for root in governed):
+            if file not in listed:
+                found.passed_over.append(f"{file}: not in the newest manifest of its export")
+        else:
+            loose.append(file)
+    for group in _groups(loose):
+        _add(found, lambda g=group: _unmanifested(g, files, specs, describe, wanted))  # type: ignore[misc]
+    found.deliveries.sort(key=lambda each: (each.delivered_at, each.names))
+    return found
+
+
+def _add(found: Found, make: Callable[[], Delivery]) -> None:
+    try:
+        found.deliveries.append(make())
+    except UsageError:
+        raise
+    except FinopsError as problem:
+        found.problems.append(problem)
+
+
+def _walk(path: Path, found: Found) -> Iterable[Path]:
+    if path.is_file():
+        return [path]
+    files = []
+    for file in sorted(path.rglob("*")):
+        hidden = any(part.startswith((".", "_SUCCESS", "_committed", "_started")) for part in file.relative_to(path).parts)
+        if hidden or not file.is_file():
+            continue
+        if file.suffix.lower() in NOT_BILLS:
+            found.passed_over.append(f"{file}: not a billing file")
+        else:
+            files.append(file)
+    return files
+
+
+def _read_manifests(files: Iterable[Path], found: Found) -> list[Manifest]:
+    manifests = []
+    for file in files:
+        if file.suffix.lower() == ".json":
+            try:
+                manifest = read_manifest(file)
+            except FinopsError as problem:
+                found.problems.append(problem)
+                continue
+            if manifest:
+                manifests.append(manifest)
+    return manifests
+
+
+def _identify(
+    path: Path, name: str, specs: Sequence[FormatSpec], describe: Describe, wanted: str
+) -> tuple[PhysicalFile, FormatSpec]:
+    file = inspect(path, name)
+    if file.kind == "parquet":
+        columns = list(describe(file))
+    elif file.kind == "json":
+        columns = page_columns(file, name)
+    else:
+        columns = list(file.columns)
+    return file, detect(columns, specs, name, wanted)
+
+
+def _manifested(
+    manifest: Manifest,
+    data: Sequence[Path],
+    roots: dict[Path, Path],
+    specs: Sequence[FormatSpec],
+    describe: Describe,
+    wanted: str,
+) -> Delivery:
+    paths = resolve_files(manifest, data)
+    names = [_name(path, roots[path]) for path in paths]
+    identified = [_identify(path, name, specs, describe, wanted) for path, name in zip(paths, names, strict=True)]
+    return Delivery(
+        identified[0][1], tuple(file for file, _ in identified), tuple(names), manifest.made_at, manifest
+    )
+
+
+def _unmanifested(
+    group: Sequence[Path], roots: dict[Path, Path], specs: Sequence[FormatSpec], describe: Describe, wanted: str
+) -> Delivery:
+    names = [_name(path, roots[path]) for path in group]
+    identified = [_identify(path, name, specs, describe, wanted) for path, name in zip(group, names, strict=True)]
+    spec = identified[0][1]
+    for (_, other), name in zip(identified, names, strict=True):
+        if other.id != spec.id:
+            raise UsageError(
+                f"the parts {names[0]} ({spec.id}) and {name} ({other.id}) look like one delivery but differ in format",
+                next_step="Load them one by one.",
+            )
+    return Delivery(spec, tuple(file for file, _ in identified), tuple(names), max(map(modified_at, group)))
+
+
+def _groups(files: Sequence[Path]) -> list[list[Path]]:
+    """Files that are the numbered parts of one delivery: same folder, same name but for a last number."""
+    groups: dict[tuple[Path, str, str], list[Path]] = {}
+    for file in files:
+        stem, suffix = file.name, ""
+        while (ending := next((s for s in _SUFFIXES if stem.lower().endswith(s)), "")) and len(stem) > len(ending):
+            stem, suffix = stem[: -len(ending)], stem[-len(ending) :] + suffix
+        groups.setdefault((file.parent, _PART.sub("#", stem), suffix), []).append(file)
+    return [sorted(group) for group in groups.values()]
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if root in path.parents else path.name

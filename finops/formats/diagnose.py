@@ -1,0 +1,139 @@
+"""When a cell cannot be converted: which file, row and column it is. Runs only after a load has failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from finops.errors import BadInputError
+from finops.formats.files import PhysicalFile
+from finops.formats.read import base_sql, typed_columns
+from finops.formats.spec import FormatSpec
+
+
+class Cursor(Protocol):
+    """What is needed of a database connection."""
+
+    def execute(self, query: str) -> Cursor: ...
+    def fetchone(self) -> tuple[object, ...] | None: ...
+    def fetchall(self) -> list[tuple[object, ...]]: ...
+
+
+NEXT = {
+    "money": "A cost must be a plain number such as 1234.56 or 4e-07. Fix the cell at its source or export again.",
+    "number": "A quantity must be a plain number. Fix the cell at its source or export again.",
+    "timestamp": "Dates must be in the format's own spelling; finops does not guess day and month.",
+    "map": "Tags must be a JSON object. Export again; a program that edits CSVs may have cut the cell.",
+    "pairs": "Labels must be a JSON list of key and value.",
+}
+
+
+def explain(
+    con: Cursor,
+    spec: FormatSpec,
+    files: Sequence[PhysicalFile],
+    names: Sequence[str],
+    paths: Mapping[Path, Path],
+    error: Exception,
+) -> BadInputError:
+    """The error that names the cell; where it cannot be found, DuckDB's own words."""
+    con.execute("SET preserve_insertion_order = true")
+    try:
+        for file, name in zip(files, names, strict=True):
+            found = _explain_file(con, spec, file, name, paths)
+            if found:
+                return found
+    finally:
+        con.execute("SET preserve_insertion_order = false")
+    return BadInputError(
+        f"cannot be read: {_first_line(str(error))}", where=", ".join(names[:3]), next_step="Fetch or export it again."
+    )
+
+
+def _explain_file(
+    con: Cursor, spec: FormatSpec, file: PhysicalFile, name: str, paths: Mapping[Path, Path]
+) -> BadInputError | None:
+    base = base_sql([file], paths)
+    try:
+        described = {str(row[0]): str(row[1]) for row in con.execute(f"DESCRIBE {base}").fetchall()}
+        con.execute(f"SELECT count(*) FROM (SELECT hash(COLUMNS(*)) FROM ({base}))").fetchone()
+    except Exception as error:  # any failure of the reader itself is the answer we look for
+        return reading_error(error, name)
+    for column in typed_columns(spec, described):
+        if not column.physical:
+            continue
+        declared = next(each for each in spec.columns if each.name == column.name)
+        cell = column.physical[0]
+        try:
+            con.execute(f"SELECT count({column.expression}) FROM ({base})").fetchone()
+        except Exception:  # noqa: BLE001, S110 - the next query finds the row
+            pass
+        else:
+            continue
+        row = con.execute(
+            f"SELECT n, CAST({cell} AS VARCHAR) FROM (SELECT row_number() OVER () AS n, * FROM ({base})) "
+            f"WHERE {cell} IS NOT NULL AND CAST({cell} AS VARCHAR) NOT IN ({_nulls(spec)}) "
+            f"AND TRY({column.expression}) IS NULL ORDER BY n LIMIT 1"
+        ).fetchone()
+        if row:
+            line = f", line {int(str(row[0])) + 1}" if file.kind == "csv" else f", row {row[0]}"
+            return BadInputError(
+                f"cannot read {_shown(row[1])} as {_article(declared.type)}",
+                where=f"{name}{line}, column {cell.strip(chr(34))}",
+                next_step=NEXT.get(declared.type, "Fix the cell at its source or export again."),
+            )
+    return None
+
+
+def reading_error(error: Exception, name: str) -> BadInputError:
+    """DuckDB's complaint about a file, in our words, with the line where it tells one."""
+    text = str(error)
+    line = re.search(r"[Ll]ine:? ?(\d+)", text)
+    where = f"{name}, line {line[1]}" if line else name
+    for pattern, what, step in _KNOWN:
+        if re.search(pattern, text, re.IGNORECASE):
+            return BadInputError(what, where=where, next_step=step)
+    return BadInputError(f"cannot be read: {_first_line(text)}", where=where, next_step="Fetch or export it again.")
+
+
+_KNOWN = (
+    (r"maximum line size|max_line_size|maximum_object_size|Maximum object size", "a row is more than 2 MB long",
+     "No provider writes such rows: a quote is missing, or the tags were tampered with."),
+    (r"unicode|not utf-8|byte sequence", "is not UTF-8", "Convert it (iconv -f WINDOWS-1252 -t UTF-8) or export it again."),
+    (r"gzip|GZIP|decompress|deflate|inflate|zlib", "the gzip data is damaged or cut off", "Fetch the file again."),
+    (r"No magic bytes|footer|magic bytes at end|too small to be a Parquet|not a parquet|Snappy|Out of buffer|thrift|TProtocol"
+     r"|Invalid Parquet|page header", "the Parquet file is damaged or cut off", "Fetch the file again."),
+    (r"Expected Number of Columns: (\d+) Found: (\d+)|Too many columns|Missing columns|not enough columns",
+     "a row has more or fewer cells than the header has columns", "The file was cut off or edited. Fetch or export it again."),
+    (r"unterminated quote|Value with unterminated", "a quoted cell never ends",
+     "The file was cut off or edited. Fetch or export it again."),
+    (r"Malformed JSON", "a line is not JSON", "The file was cut off or edited. Fetch it again."),
+)  # fmt: skip
+
+
+def _nulls(spec: FormatSpec) -> str:
+    return ", ".join("'" + null.replace("'", "''") + "'" for null in {*spec.nulls, ""})
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 60 else text[:57] + "…")
+
+
+def _article(type_: str) -> str:
+    return {
+        "money": "an amount of money",
+        "number": "a number",
+        "timestamp": "a date and time",
+        "epoch": "seconds since 1970",
+        "map": "a JSON object",
+        "pairs": "a list of labels",
+        "json": "JSON",
+        "records": "a list of records",
+    }.get(type_, "text")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:300] if text.strip() else "no reason given"

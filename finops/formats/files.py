@@ -1,0 +1,179 @@
+"""The physical kind of a file, found in its first bytes: Parquet, CSV, JSON; plain, gzip or zip.
+
+Names are not trusted, contents are: an AWS export renamed to ``bill.txt`` is still a CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from finops.errors import BadInputError
+
+LARGEST_CELL = 1_000_000
+"""Characters in one cell. The longest real tags are some kilobytes; a cell of megabytes is damage or an attack."""
+LARGEST_RATIO = 200
+"""Unpacked bytes per packed byte. Bills reach 40; a zip bomb starts at 1,000."""
+_HEAD = 1 << 20
+
+
+@dataclass(frozen=True)
+class PhysicalFile:
+    """One file that can be read: where it is and how it is packed."""
+
+    path: Path
+    kind: str
+    """``parquet``, ``csv``, ``jsonl`` (one object a line) or ``json`` (one document)."""
+    packing: str
+    """``none``, ``gzip`` or ``zip``."""
+    columns: tuple[str, ...]
+    """The header of a CSV, the fields of the first JSON object; empty for Parquet, which DuckDB describes."""
+    width: int = 0
+    """CSV only: cells in the first row. Less than the header means that every row lacks the last columns."""
+    delimiter: str = ","
+    mixed_newlines: bool = False
+
+
+def inspect(path: Path, name: str = "") -> PhysicalFile:
+    """Look into a file. ``name`` is what the reader knows it by, where ``path`` is a content-addressed one.
+
+    Raises:
+        BadInputError: empty, damaged, not text, a zip that is not one plain member.
+    """
+    name = name or str(path)
+    with path.open("rb") as stream:
+        magic = stream.read(4)
+    if not magic:
+        raise BadInputError("the file is empty", where=name, next_step="Fetch it again from the provider.")
+    if magic == b"PAR1":
+        return PhysicalFile(path, "parquet", "none", ())
+    packing = "gzip" if magic[:2] == b"\x1f\x8b" else "zip" if magic == b"PK\x03\x04" else "none"
+    head = _head(path, packing, name)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise BadInputError("the text is UTF-16, not UTF-8", where=name, next_step="Save it as UTF-8 and load it again.")
+    text = _decode(head, name)
+    if text.lstrip()[:1] in ("{", "["):
+        return _inspect_json(path, packing, text)
+    return _inspect_csv(path, packing, text, name)
+
+
+def zip_member(path: Path, name: str) -> zipfile.ZipInfo:
+    """The one file inside a zip.
+
+    Raises:
+        BadInputError: several members, a member whose path leaves the archive, or a bomb.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise BadInputError(f"the zip is damaged: {error}", where=name, next_step="Fetch the file again.") from error
+    for info in members:
+        inner = PurePosixPath(info.filename.replace("\\", "/"))
+        if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+            raise BadInputError(
+                f"the zip has a member that points outside of it: {info.filename!r}",
+                where=name,
+                next_step="No provider delivers that. Don't unpack this file; find out where it came from.",
+            )
+    if len(members) != 1:
+        raise BadInputError(
+            f"the zip holds {len(members)} files; a delivered report is exactly one",
+            where=name,
+            next_step="Unpack it and load the folder.",
+        )
+    if members[0].file_size > LARGEST_RATIO * max(members[0].compress_size, 1) and members[0].file_size > _HEAD:
+        raise _bomb(name)
+    return members[0]
+
+
+def _bomb(name: str) -> BadInputError:
+    return BadInputError(
+        f"unpacks to more than {LARGEST_RATIO} times its size, which no bill does",
+        where=name,
+        next_step="It looks like a zip bomb. If it is a real bill, unpack it yourself and load the plain file.",
+    )
+
+
+def _head(path: Path, packing: str, name: str) -> bytes:
+    try:
+        if packing == "gzip":
+            _refuse_gzip_bomb(path, name)
+            with gzip.open(path) as stream:
+                return stream.read(_HEAD)
+        if packing == "zip":
+            member = zip_member(path, name)
+            with zipfile.ZipFile(path) as archive, archive.open(member) as inner:
+                return inner.read(_HEAD)
+        with path.open("rb") as plain:
+            return plain.read(_HEAD)
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise BadInputError(
+            f"the {packing} data is damaged or cut off: {error}", where=name, next_step="Fetch the file again."
+        ) from error
+
+
+def _refuse_gzip_bomb(path: Path, name: str) -> None:
+    packed = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(-4, io.SEEK_END)
+        unpacked = int.from_bytes(stream.read(4), "little")  # modulo 4 GiB: enough to catch what is worth catching
+    if unpacked > LARGEST_RATIO * packed and unpacked > _HEAD:
+        raise _bomb(name)
+
+
+def _decode(head: bytes, name: str) -> str:
+    if b"\0" in head:
+        raise BadInputError(
+            "is neither text nor Parquet", where=name, next_step="finops reads CSV, JSON and Parquet, plain, .gz or .zip."
+        )
+    try:
+        return head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start > len(head) - 4 and len(head) == _HEAD:  # a character cut in two by our own reading
+            return head[: error.start].decode("utf-8-sig")
+        line = head[: error.start].count(b"\n") + 1
+        raise BadInputError(
+            f"is not UTF-8: byte 0x{head[error.start]:02x}",
+            where=f"{name}, line {line}",
+            next_step="Convert it (iconv -f WINDOWS-1252 -t UTF-8) or export it again as UTF-8.",
+        ) from error
+
+
+def _inspect_json(path: Path, packing: str, text: str) -> PhysicalFile:
+    first, _, rest = text.lstrip().partition("\n")
+    try:
+        record = json.loads(first)
+    except json.JSONDecodeError:
+        record = None
+    if isinstance(record, dict) and (rest.strip()[:1] in ("{", "") and "data" not in record):
+        return PhysicalFile(path, "jsonl", packing, tuple(record))
+    return PhysicalFile(path, "json", packing, ())
+
+
+def _inspect_csv(path: Path, packing: str, text: str, name: str) -> PhysicalFile:
+    first_line = text.split("\n", 1)[0]
+    delimiter = max(",;\t|", key=first_line.count)
+    csv.field_size_limit(LARGEST_CELL * 4)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        header = next(rows, [])
+        row = next(rows, [])
+    except csv.Error as error:
+        raise BadInputError(f"is not a CSV: {error}", where=f"{name}, line 1") from error
+    crlf, lf = text.count("\r\n"), text.count("\n")
+    return PhysicalFile(
+        path,
+        "csv",
+        packing,
+        tuple(column.strip() for column in header),
+        width=len(row) or len(header),
+        delimiter=delimiter,
+        mixed_newlines=0 < crlf < lf,
+    )

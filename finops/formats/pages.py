@@ -1,0 +1,82 @@
+"""JSON pages of vendors' cost APIs: ``{data: [{start_time, results: [{…}]}]}`` as one flat record per result.
+
+Numbers are kept as the text that the page holds: 0.1 is the text "0.1" and never a float.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from finops.errors import BadInputError
+from finops.formats.files import PhysicalFile, zip_member
+
+
+def page_columns(file: PhysicalFile, name: str) -> list[str]:
+    """The fields of a page's records, for detection: those of all buckets and results, also as ``parent.field``."""
+    columns: dict[str, None] = {}
+    for record in read_pages(file, name):
+        for key, value in record.items():
+            columns[key] = None
+            if isinstance(value, dict):
+                columns.update({f"{key}.{inner}": None for inner in value})
+    return list(columns)
+
+
+def read_pages(file: PhysicalFile, name: str) -> Iterator[dict[str, Any]]:
+    """The records of one page or of a list of pages, each with its bucket's fields as ``bucket_…``.
+
+    A bucket without results gives one record of the bucket's fields alone, so that an empty page is still recognised.
+
+    Raises:
+        BadInputError: not JSON, or not such pages.
+    """
+    try:
+        content = json.loads(_read(file, name), parse_float=str, parse_int=str, parse_constant=str)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInputError(f"is not JSON: {error}", where=name, next_step="Fetch the page again.") from error
+    for page in content if isinstance(content, list) else [content]:
+        if not (isinstance(page, dict) and isinstance(page.get("data"), list)):
+            keys = ", ".join(list(page)[:8]) if isinstance(page, dict) else type(page).__name__
+            raise BadInputError(
+                f"is JSON, but no page of a cost API (it has: {keys})",
+                where=name,
+                next_step="finops reads OpenAI and Anthropic cost and usage pages, and bills as JSON lines.",
+            )
+        for bucket in page["data"]:
+            yield from _records(bucket, name)
+
+
+def _records(bucket: Any, name: str) -> Iterator[dict[str, Any]]:
+    if not (isinstance(bucket, dict) and isinstance(bucket.get("results"), list)):
+        raise BadInputError("is JSON, but its 'data' has no buckets with 'results'", where=name)
+    around = {f"bucket_{key}": value for key, value in bucket.items() if key != "results"}
+    for result in bucket["results"]:
+        yield {**around, **result}
+    if not bucket["results"]:
+        yield around
+
+
+def flatten_pages(file: PhysicalFile, name: str, target: Path) -> PhysicalFile:
+    """Write a page's records as JSON lines and describe that file."""
+    with target.open("w", encoding="utf-8") as lines:
+        for record in read_pages(file, name):
+            if any(not key.startswith("bucket_") for key in record):
+                lines.write(json.dumps(record) + "\n")
+    return PhysicalFile(target, "jsonl", "none", ())
+
+
+def _read(file: PhysicalFile, name: str) -> str:
+    try:
+        if file.packing == "gzip":
+            return gzip.decompress(file.path.read_bytes()).decode("utf-8-sig")
+        if file.packing == "zip":
+            with zipfile.ZipFile(file.path) as archive:
+                return archive.read(zip_member(file.path, name)).decode("utf-8-sig")
+        return file.path.read_text(encoding="utf-8-sig")
+    except (OSError, EOFError) as error:
+        raise BadInputError(f"cannot be unpacked: {error}", where=name, next_step="Fetch it again.") from error

@@ -1,0 +1,274 @@
+"""SQL that reads delivered files: from physical columns to the declared columns of a format, with explicit types.
+
+Two steps, because conversions are dear and bills repeat: a *base* relation gives every cell as the file holds it, and a
+*typed* expression per declared column converts it. The loader may so deduplicate physical cells before it converts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finops.errors import BadInputError
+from finops.formats.files import LARGEST_CELL, PhysicalFile
+from finops.formats.spec import ColumnSpec, FormatSpec, fold
+
+
+def quote(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str | Path) -> str:
+    """A SQL string."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """One declared column over the base relation."""
+
+    name: str
+    physical: tuple[str, ...]
+    """The base relation's columns that it is made from, quoted; empty: the files do not have it."""
+    expression: str
+    """SQL over those columns."""
+
+
+def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], *, ordered: bool = False) -> str:
+    """A SELECT of everything that the files hold: text cells for CSV, one JSON column for JSON, typed columns for Parquet.
+
+    ``paths`` maps a file to where its readable bytes are (an unpacked zip member); ``ordered`` reads one file so that
+    row_number() is the place in the file.
+    """
+    kinds = {file.kind for file in files}
+    if len(kinds) != 1:
+        raise BadInputError(
+            f"the parts of one delivery differ in kind: {', '.join(sorted(kinds))}",
+            where=str(files[0].path.parent),
+            next_step="Load them from separate folders.",
+        )
+    kind = kinds.pop()
+    if kind == "parquet":
+        listed = ", ".join(literal(paths.get(file.path, file.path)) for file in files)
+        return f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    if kind == "jsonl":
+        return " UNION ALL ".join(
+            f"SELECT json AS j FROM read_ndjson_objects({literal(paths.get(file.path, file.path))}, "
+            f"compression = '{_compression(file)}', maximum_object_size = {4 * LARGEST_CELL})"
+            for file in files
+        )
+    return " UNION ALL BY NAME ".join(_csv_sql(file, paths.get(file.path, file.path)) for file in files)
+
+
+def _compression(file: PhysicalFile) -> str:
+    return "gzip" if file.packing == "gzip" else "none"
+
+
+def _csv_sql(file: PhysicalFile, path: Path) -> str:
+    header = list(file.columns)
+    width = file.width or len(header)
+    if width > len(header):
+        raise BadInputError(
+            f"the first row has {width} cells under {len(header)} column names",
+            where=f"{path}, line 2",
+            next_step="A cell with a comma needs quotes. Export the file again.",
+        )
+    names = _unique(header[:width])
+    columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names) + "}"
+    # a header wider than every row: the rows lack the last columns, which are then simply not there
+    return (
+        f"SELECT * FROM read_csv({literal(path)}, columns = {columns}, auto_detect = false, header = false, skip = 1, "
+        f"delim = {literal(file.delimiter)}, quote = '\"', escape = '\"', compression = '{_compression(file)}', "
+        f"max_line_size = {2 * LARGEST_CELL}, strict_mode = {str(not file.mixed_newlines).lower()})"
+    )
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Column names as DuckDB wants them: none empty, no two equal but for case."""
+    seen: set[str] = set()
+    result = []
+    for index, name in enumerate(names):
+        unique = name or f"column{index}"
+        while unique.lower() in seen:
+            unique += "_"
+        seen.add(unique.lower())
+        result.append(unique)
+    return result
+
+
+def typed_columns(spec: FormatSpec, described: Mapping[str, str]) -> list[TypedColumn]:
+    """How each declared column is made from the base relation.
+
+    Args:
+        described: the base relation's column names and DuckDB types, as DESCRIBE gives them.
+    """
+    return [_typed(spec, column, described) for column in spec.columns]
+
+
+def _typed(spec: FormatSpec, column: ColumnSpec, described: Mapping[str, str]) -> TypedColumn:
+    found = [made for candidate in column.candidates if (made := _resolve(spec, column, candidate, described))]
+    gathered = _gather(column, described)
+    if gathered:
+        found.append(gathered)
+    if not found:
+        return TypedColumn(column.name, (), f"CAST(NULL AS {_sql_type(column)})")
+    physical = tuple(dict.fromkeys(name for names, _ in found for name in names))
+    expressions = [expression for _, expression in found]
+    expression = expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"
+    return TypedColumn(column.name, physical, expression)
+
+
+def _sql_type(column: ColumnSpec) -> str:
+    if column.type == "records":
+        return "STRUCT(" + ", ".join(f"{quote(n)} {_FIELD_TYPES[t]}" for n, t in column.fields) + ")[]"
+    return _SQL_TYPES[column.type]
+
+
+_SQL_TYPES = {
+    "text": "VARCHAR",
+    "money": "DECIMAL(38, 18)",
+    "number": "DECIMAL(38, 18)",
+    "timestamp": "TIMESTAMP",
+    "epoch": "TIMESTAMP",
+    "map": "MAP(VARCHAR, VARCHAR)",
+    "pairs": "MAP(VARCHAR, VARCHAR)",
+    "json": "JSON",
+}
+_FIELD_TYPES = {"text": "VARCHAR", "money": "DECIMAL(38, 18)"}
+
+
+def _resolve(
+    spec: FormatSpec, column: ColumnSpec, candidate: str, described: Mapping[str, str]
+) -> tuple[tuple[str, ...], str] | None:
+    """The physical column and the conversion for one candidate spelling, or None where the files lack it."""
+    if list(described) == ["j"]:
+        path = ".".join(f'"{part}"' for part in candidate.split("."))
+        arrow = "->>" if column.type not in ("pairs", "map", "json", "records") else "->"
+        return ('"j"',), _convert(spec, column, f"(j {arrow} '$.{path}')", "VARCHAR")
+    names = {fold(name): name for name in reversed(described)}
+    parent, key = (candidate[:-1].split("[", 1)) if candidate.endswith("]") else (candidate, "")
+    name = names.get(fold(parent))
+    if name and key:
+        return _map_key(spec, column, name, key, described[name])
+    if name:
+        return (quote(name),), _convert(spec, column, quote(name), described[name])
+    if "." in candidate:
+        top, field = candidate.split(".", 1)
+        name = names.get(fold(top))
+        if name and described[name].startswith("STRUCT"):
+            steps = ".".join(quote(part) for part in field.split("."))
+            inner = _field_type(described[name], field)
+            if inner:
+                return (quote(name),), _convert(spec, column, f"{quote(name)}.{steps}", inner)
+    return None
+
+
+def _map_key(spec: FormatSpec, column: ColumnSpec, name: str, key: str, type_: str) -> tuple[tuple[str, ...], str] | None:
+    if type_.startswith("MAP"):
+        return (quote(name),), _convert(spec, column, f"{quote(name)}[{literal(key)}]", "VARCHAR")
+    if type_ in ("VARCHAR", "JSON"):
+        return (quote(name),), _convert(spec, column, f"map_text({quote(name)})[{literal(key)}]", "VARCHAR")
+    return None
+
+
+def _field_type(struct: str, field: str) -> str | None:
+    """The type of a field inside DuckDB's spelling ``STRUCT(a VARCHAR, b STRUCT(…))``; None where there is no such field."""
+    for part in field.split("."):
+        inside = _struct_fields(struct)
+        found = {name.strip('"').casefold(): type_ for name, type_ in inside.items()}
+        if part.casefold() not in found:
+            return None
+        struct = found[part.casefold()]
+    return struct
+
+
+def _struct_fields(struct: str) -> dict[str, str]:
+    body, fields, depth, start = struct[len("STRUCT(") : -1], {}, 0, 0
+    for index, char in enumerate(body + ","):
+        depth += (char in "([") - (char in ")]")
+        if char == "," and depth == 0:
+            name, _, type_ = body[start:index].strip().partition(" ")
+            fields[name] = type_
+            start = index + 1
+    return fields
+
+
+def _gather(column: ColumnSpec, described: Mapping[str, str]) -> tuple[tuple[str, ...], str] | None:
+    """All columns with a prefix as one map: ``resourceTags/user:team`` -> ``{user:team: …}``."""
+    for prefix in column.prefixes:
+        names = [name for name in described if name.startswith(prefix) and described[name] == "VARCHAR"]
+        if names:
+            pairs = ", ".join(f"{{'key': {literal(n[len(prefix):])}, 'value': nullif({quote(n)}, '')}}" for n in names)
+            filled = f"list_filter([{pairs}], lambda e: e.value IS NOT NULL)"
+            return tuple(quote(name) for name in names), f"map_of_pairs({filled})"
+    return None
+
+
+def _convert(spec: FormatSpec, column: ColumnSpec, expression: str, physical: str) -> str:
+    """SQL that turns a physical value into the declared type; a value that is no such thing raises."""
+    if physical == "VARCHAR":
+        nulls = ", ".join(literal(null) for null in spec.nulls if null)
+        text = f"nullif({expression}, '')"
+        text = f"CASE WHEN {expression} IN ({nulls}) THEN NULL ELSE {text} END" if nulls else text
+        converted = _from_text(spec, column, text)
+    else:
+        converted = _from_typed(column, expression, physical)
+    return f"TRY({converted})" if column.lenient else converted
+
+
+def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
+    match column.type:
+        case "money" | "number":
+            return f"money_text({text})"
+        case "timestamp":
+            formats = ", ".join(literal(each) for each in spec.timestamps)
+            return f"CAST(strptime({text}, [{formats}]) AS TIMESTAMP)"
+        case "epoch":
+            return f"make_timestamp(CAST({text} AS BIGINT) * 1000000)"
+        case "map":
+            return f"map_text({text})"
+        case "pairs":
+            return f"map_of_pairs(from_json({text}, '[{{\"key\":\"VARCHAR\",\"value\":\"VARCHAR\"}}]'))"
+        case "json":
+            return f"CAST({text} AS JSON)"
+        case "records":
+            schema = "{" + ",".join(f'"{name}":"VARCHAR"' for name, _ in column.fields) + "}"
+            return _records(column, f"from_json(json_of_repr({text}), '[{schema}]')", "VARCHAR")
+        case _:
+            return text
+
+
+def _from_typed(column: ColumnSpec, expression: str, physical: str) -> str:
+    match column.type:
+        case "money" | "number":
+            return f"money_double({expression})" if physical in ("DOUBLE", "FLOAT") else _cast(expression, column)
+        case "text":
+            return f"nullif(CAST({expression} AS VARCHAR), '')"
+        case "map":
+            return f"map_or_null({_cast(expression, column)})" if physical.startswith("MAP") else _cast(expression, column)
+        case "pairs":
+            return f"map_of_pairs(list_transform({expression}, lambda e: {{'key': e.key, 'value': e.value}}))"
+        case "json":
+            return f"to_json({expression})"
+        case "records":
+            money = "DOUBLE" if "DOUBLE" in physical else "DECIMAL"
+            return _records(column, expression, money)
+        case "epoch":
+            return f"make_timestamp(CAST({expression} AS BIGINT) * 1000000)"
+        case _:
+            return _cast(expression, column)
+
+
+def _records(column: ColumnSpec, expression: str, money: str) -> str:
+    convert = {"VARCHAR": "money_text({})", "DOUBLE": "money_double({})", "DECIMAL": "CAST({} AS DECIMAL(38, 18))"}[money]
+    fields = ", ".join(
+        f"{literal(name)}: " + (convert.format(f"r.{quote(name)}") if type_ == "money" else f"r.{quote(name)}")
+        for name, type_ in column.fields
+    )
+    return f"list_transform({expression}, lambda r: {{{fields}}})"
+
+
+def _cast(expression: str, column: ColumnSpec) -> str:
+    return f"CAST({expression} AS {_SQL_TYPES[column.type]})"

@@ -1,0 +1,127 @@
+"""A billing format, as the header of its file in ``queries/normalise/`` declares it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from finops.errors import QueryFileError
+from finops.rules.header import QueryFile
+
+COLUMN_TYPES = ("text", "money", "number", "timestamp", "epoch", "map", "pairs", "json", "records")
+"""What a delivered column may be declared as.
+
+text: kept as it is. money, number: DECIMAL(38,18). timestamp: TIMESTAMP in UTC. epoch: seconds since 1970.
+map: MAP(VARCHAR, VARCHAR). pairs: a list of {key, value} as such a map. json: kept as JSON text.
+records: a list of records with declared fields.
+"""
+
+
+def fold(name: str) -> str:
+    """The spelling under which column names are compared: ``lineItem/UnblendedCost`` = ``line_item_unblended_cost``."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """One delivered column that a mapping reads."""
+
+    name: str
+    type: str
+    candidates: tuple[str, ...]
+    """The spellings under which files deliver it, the preferred first: ``a``, ``a.b`` (a field), ``a[b]`` (a map's key)."""
+    prefixes: tuple[str, ...] = ()
+    """Type map only: columns that begin so are gathered into the map."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Type records only: the fields and their types (text or money)."""
+    lenient: str = ""
+    """Why a cell that can't be read may become NULL here. Empty: it is an error, as it should be."""
+
+
+@dataclass(frozen=True)
+class FormatSpec:
+    """How to recognise and read one format, and the SQL that maps it."""
+
+    query: QueryFile
+    provider: str
+    detect: tuple[tuple[str, ...], ...]
+    """All of these columns must be there; of each inner tuple any one will do. Folded names."""
+    columns: tuple[ColumnSpec, ...]
+    nulls: tuple[str, ...]
+    """Texts that mean NULL."""
+    timestamps: tuple[str, ...]
+    """strptime formats tried in order."""
+    records: str
+    """JSON pages: the path to the records, such as ``data.results``; empty for rows."""
+    yields: str
+    """``charges``, or ``utilisation`` for usage pages, which state no money."""
+
+    @property
+    def id(self) -> str:
+        """The mapping's id, which is what ``--format`` takes."""
+        return self.query.id
+
+
+ISO_TIMESTAMPS = (
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%Y-%m-%dT%H:%M:%S.%fZ",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%d %H:%M:%S UTC",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S.%f",
+    "%Y-%m-%d %H:%M:%S.%f%z",
+    "%Y-%m-%d %H:%M:%S.%f UTC",
+    "%Y-%m-%dT%H:%MZ",
+)
+
+
+def read_spec(query: QueryFile) -> FormatSpec:
+    """The format that a file in ``queries/normalise/`` declares.
+
+    Raises:
+        QueryFileError: a column's declaration is wrong.
+    """
+    extra = query.extra
+    columns = tuple(_column(query, name, spec) for name, spec in extra["reads"].items())
+    detect = tuple(
+        tuple(fold(name) for name in (item if isinstance(item, list) else [item])) for item in extra["detect"]
+    )
+    return FormatSpec(
+        query=query,
+        provider=extra["provider"],
+        detect=detect,
+        columns=columns,
+        nulls=tuple(extra.get("nulls", [""])),
+        timestamps=tuple(extra.get("timestamps", ())) or ISO_TIMESTAMPS,
+        records=extra.get("records", ""),
+        yields=extra.get("yields", "charges"),
+    )
+
+
+def _column(query: QueryFile, name: str, spec: Any) -> ColumnSpec:
+    options: dict[str, Any] = {"type": spec} if isinstance(spec, str) else dict(spec)
+    unknown = options.keys() - {"type", "from", "prefix", "fields", "lenient"}
+    if unknown or options.get("type") not in COLUMN_TYPES:
+        raise QueryFileError(
+            f"column '{name}' in 'reads' is declared wrongly: {spec!r}",
+            where=str(query.path),
+            next_step=f"A column is 'name: type' or 'name: {{type: …, from: […]}}'; types: {', '.join(COLUMN_TYPES)}.",
+        )
+    return ColumnSpec(
+        name=name,
+        type=options["type"],
+        candidates=tuple(_list(options.get("from", name))),
+        prefixes=tuple(_list(options.get("prefix", ()))),
+        fields=tuple((options.get("fields") or {}).items()),
+        lenient=options.get("lenient", ""),
+    )
+
+
+def _list(value: str | Iterable[str]) -> Iterable[str]:
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,258 @@
+"""From files to the ledger: find deliveries, keep them in landing, load them, one slice at a time whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from finops.errors import FinopsError
+from finops.formats.deliveries import Delivery, find_deliveries
+from finops.formats.diagnose import explain, reading_error
+from finops.formats.files import PhysicalFile, inspect, zip_member
+from finops.formats.pages import flatten_pages
+from finops.formats.read import base_sql, typed_columns
+from finops.formats.spec import FormatSpec, read_spec
+from finops.pipeline.utilisation import load_utilisation
+from finops.rules.catalogue import Catalogue
+from finops.warehouse.connection import Connection, DatabaseError
+from finops.warehouse.landing import DeliveryRecord, Landing
+from finops.warehouse.load import Held, LoadedSlice, Plan, load, refuse_twice
+from finops.warehouse.mapping import take_apart
+
+DEFAULT_SOURCE = "files"
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What became of one delivery."""
+
+    delivery_id: str
+    source_id: str
+    format: str
+    files: tuple[str, ...]
+    status: str
+    """``loaded``, ``unchanged`` (the same files again), ``superseded`` (a newer delivery is there), ``empty``."""
+    byte_count: int = 0
+    slices: tuple[LoadedSlice, ...] = ()
+
+
+@dataclass
+class LoadReport:
+    """What became of everything that was given."""
+
+    results: list[LoadResult] = field(default_factory=list)
+    problems: list[FinopsError] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+
+Progress = Callable[[str, Delivery | None], None]
+
+
+class Loader:
+    """Loads deliveries from files, or again from landing."""
+
+    def __init__(self, con: Connection, landing: Landing, catalogue: Catalogue, now: datetime | None = None) -> None:
+        self.con = con
+        self.landing = landing
+        self.catalogue = catalogue
+        self.now = now or datetime.now(tz=UTC)
+        self.specs = [read_spec(query) for query in catalogue.layer("normalise")]
+        con.execute(catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8"))
+
+    def load_paths(
+        self, paths: Sequence[Path], source_id: str = DEFAULT_SOURCE, wanted: str = "", progress: Progress | None = None
+    ) -> LoadReport:
+        """Load files and folders. One bad delivery does not stop the others.
+
+        Raises:
+            UsageError: a path does not exist, or ``wanted`` is no format.
+        """
+        found = find_deliveries(paths, self.specs, self._describe, wanted)
+        report = LoadReport(problems=found.problems, passed_over=found.passed_over)
+        held: Held = {}
+        for delivery in found.deliveries:
+            if progress:
+                progress("loading", delivery)
+            try:
+                result = self._load_delivery(delivery, source_id, held)
+            except FinopsError as problem:
+                report.problems.append(problem)
+                continue
+            report.results.append(result)
+        if progress:
+            progress("done", None)
+        return report
+
+    def find(self, paths: Sequence[Path], wanted: str = "") -> tuple[list[Delivery], LoadReport]:
+        """What ``load_paths`` would load: for ``--dry-run``."""
+        found = find_deliveries(paths, self.specs, self._describe, wanted)
+        return found.deliveries, LoadReport(problems=found.problems, passed_over=found.passed_over)
+
+    def load_record(self, record: DeliveryRecord) -> LoadResult:
+        """Load a delivery again from landing."""
+        spec = self._spec(record.format)
+        files = [self._landed(record, index) for index in range(len(record.files))]
+        return self._load_record(record, spec, files, {})
+
+    def pending(self) -> list[DeliveryRecord]:
+        """Deliveries that are in landing but not in the warehouse as the present mappings make them, the oldest first.
+
+        A run that was killed between landing and loading leaves such; so does a changed mapping.
+        """
+        rows = self.con.execute(
+            "SELECT load_id, bool_or(status = 'current'), any_value(mapping_version) FROM ops.loads GROUP BY load_id"
+        ).fetchall()
+        known = {load_id: (current, version) for load_id, current, version in rows}
+        digests = {spec.id: spec.query.digest for spec in self.specs}
+        pending = []
+        for record in self.landing.deliveries():
+            current, version = known.get(record.id, (None, None))
+            if current is None or (current and version != digests.get(record.format)):
+                pending.append(record)
+        return pending
+
+    def _load_delivery(self, delivery: Delivery, source_id: str, held: Held) -> LoadResult:
+        known = self.landing.identify(delivery, source_id)
+        record = known or self.landing.keep(delivery, source_id, self.now)
+        taken = {} if delivery.manifest else held
+        result = self._already_loaded(record, delivery) if known else None
+        if result:
+            for each in result.slices:
+                refuse_twice(taken, (each.billing_account_id, each.billing_period_start), delivery.names[0])
+        else:
+            try:
+                files = [self._landed(record, index) for index in range(len(record.files))]
+                result = self._load_record(record, delivery.spec, files, taken)
+            except FinopsError:
+                if not known:
+                    self.landing.forget(record)
+                raise
+        for each in result.slices:
+            if each.status != "superseded":
+                held[(each.billing_account_id, each.billing_period_start)] = delivery.names[0]
+        return result
+
+    def _already_loaded(self, record: DeliveryRecord, delivery: Delivery) -> LoadResult | None:
+        rows = self.con.execute(
+            "SELECT billing_account_id, billing_period_start, status, row_count FROM ops.loads "
+            "WHERE load_id = ? AND mapping_version = ? ORDER BY ALL",
+            [record.id, delivery.spec.query.digest],
+        ).fetchall()
+        if not rows:
+            return None
+        slices = tuple(LoadedSlice(a, p, "unchanged" if s == "current" else s, n) for a, p, s, n in rows)
+        return LoadResult(
+            record.id, record.source_id, record.format, delivery.names, "unchanged",
+            sum(file.bytes for file in record.files), slices,
+        )  # fmt: skip
+
+    def _spec(self, format_id: str) -> FormatSpec:
+        for spec in self.specs:
+            if spec.id == format_id:
+                return spec
+        raise FinopsError(
+            f"landing has a delivery of format '{format_id}', for which there is no mapping any more",
+            next_step=f"Put queries/normalise/{format_id}.sql back.",
+        )
+
+    def _landed(self, record: DeliveryRecord, index: int) -> PhysicalFile:
+        file = record.files[index]
+        return inspect(self.landing.stored(file), file.name)
+
+    def _describe(self, file: PhysicalFile) -> Sequence[str]:
+        try:
+            rows = self.con.execute(f"DESCRIBE {base_sql([file], {})}").fetchall()
+        except DatabaseError as error:
+            raise reading_error(error, str(file.path)) from error
+        names = []
+        for name, type_, *_ in rows:
+            names.append(name)
+            if type_.startswith("STRUCT("):
+                names += [f"{name}.{field.strip().split(' ')[0]}" for field in type_[7:-1].split(",")]
+        return names
+
+    def _load_record(
+        self, record: DeliveryRecord, spec: FormatSpec, files: Sequence[PhysicalFile], taken: Held
+    ) -> LoadResult:
+        names = [file.name for file in record.files]
+        with _readable(spec, files, names) as (readable, paths):
+            try:
+                slices = self._load_files(record, spec, readable, paths, taken)
+            except DatabaseError as error:
+                raise explain(self.con, spec, readable, names, paths, error) from error
+        status = "loaded"
+        if not slices:
+            status = "empty"
+        elif all(each.status == "superseded" for each in slices):
+            status = "superseded"
+        size = sum(file.bytes for file in record.files)
+        return LoadResult(record.id, record.source_id, spec.id, tuple(names), status, size, tuple(slices))
+
+    def _load_files(
+        self,
+        record: DeliveryRecord,
+        spec: FormatSpec,
+        files: Sequence[PhysicalFile],
+        paths: dict[Path, Path],
+        taken: Held,
+    ) -> list[LoadedSlice]:
+        base = base_sql(files, paths)
+        staged = files[0].kind != "parquet"  # text is parsed once and then read three times
+        if staged:
+            self.con.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {base}")
+            base = "SELECT * FROM temp.staged"
+        try:
+            described = {str(row[0]): str(row[1]) for row in self.con.execute(f"DESCRIBE {base}").fetchall()}
+            typed = typed_columns(spec, described)
+            if spec.yields == "utilisation":
+                return load_utilisation(self.con, spec, record, typed, base)
+            plan = Plan(
+                load_id=record.id,
+                source_id=record.source_id,
+                format=spec.id,
+                dialect=files[0].kind,
+                mapping_version=spec.query.digest,
+                delivered_at=datetime.fromisoformat(record.delivered_at).replace(tzinfo=None),
+                loaded_at=self.now.replace(tzinfo=None),
+                base=base,
+                typed=typed,
+                mapped=take_apart(self.con, spec.query, [column.name for column in spec.columns]),
+                files=[file.name for file in record.files],
+                byte_count=sum(file.bytes for file in record.files),
+                where=record.files[0].name + (f" and {len(record.files) - 1} more" if len(record.files) > 1 else ""),
+                taken=taken,
+            )
+            return load(self.con, plan)
+        finally:
+            if staged:
+                self.con.execute("DROP TABLE IF EXISTS temp.staged")
+
+
+@contextmanager
+def _readable(
+    spec: FormatSpec, files: Sequence[PhysicalFile], names: Sequence[str]
+) -> Iterator[tuple[list[PhysicalFile], dict[Path, Path]]]:
+    """The files as DuckDB can read them: zip members unpacked, JSON pages as JSON lines, in a folder that goes away."""
+    if all(file.kind == "parquet" or (file.packing != "zip" and file.kind != "json") for file in files):
+        yield list(files), {}
+        return
+    with tempfile.TemporaryDirectory(prefix="finops-") as folder:
+        readable, paths = [], {}
+        for index, (file, name) in enumerate(zip(files, names, strict=True)):
+            target = Path(folder) / str(index)
+            if file.kind == "json":
+                readable.append(flatten_pages(file, name, target))
+            else:
+                if file.packing == "zip":
+                    member = zip_member(file.path, name)
+                    with zipfile.ZipFile(file.path) as archive, archive.open(member) as inner, target.open("wb") as out:
+                        while block := inner.read(1 << 20):
+                            out.write(block)
+                    paths[file.path] = target
+                readable.append(file)
+        yield readable, paths

@@ -1,0 +1,38 @@
+"""Usage pages state activity and no money: they go to ``utilisation.daily`` instead of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from finops.formats.read import TypedColumn, quote
+from finops.formats.spec import FormatSpec
+from finops.warehouse.connection import Connection, transaction
+from finops.warehouse.landing import DeliveryRecord
+from finops.warehouse.load import LoadedSlice
+
+
+def load_utilisation(
+    con: Connection, spec: FormatSpec, record: DeliveryRecord, typed: Sequence[TypedColumn], base: str
+) -> list[LoadedSlice]:
+    """Replace the days that a usage delivery states, per resource and metric.
+
+    The mapping gives ``resource_id, metric, day, value, unit, samples`` from ``delivered``.
+    """
+    columns = ", ".join(f"{each.expression} AS {quote(each.name)}" for each in typed)
+    with transaction(con):
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE measured AS WITH delivered AS (SELECT {columns} FROM ({base})) "
+            f"SELECT resource_id, metric, day, sum(value)::DECIMAL(38, 18) AS value, unit, sum(samples)::BIGINT AS samples "
+            f"FROM ({spec.query.body}) GROUP BY ALL"
+        )
+        con.execute(
+            "DELETE FROM utilisation.daily USING temp.measured AS m WHERE daily.source_id = ? "
+            "AND daily.resource_id = m.resource_id AND daily.metric = m.metric AND daily.day = m.day",
+            [record.source_id],
+        )
+        con.execute(
+            "INSERT INTO utilisation.daily SELECT ?, resource_id, metric, day, value, unit, samples, ? FROM temp.measured",
+            [record.source_id, record.id],
+        )
+        con.execute("DROP TABLE temp.measured")
+    return []

@@ -1,0 +1,75 @@
+"""All SQL files: the shipped ones, with the user's overlay folder on top.
+
+A file of the user's with the same relative path replaces ours; a new path adds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from finops.errors import QueryFileError
+from finops.resources import shipped_queries
+from finops.rules.header import LAYERS, QueryFile, nearest, read_query
+
+
+class Catalogue:
+    """The SQL files by layer and id.
+
+    Args:
+        overlay: the user's ``queries/`` folder; need not exist.
+        shipped: for tests; default the shipped folder.
+    """
+
+    def __init__(self, overlay: Path | None = None, shipped: Path | None = None) -> None:
+        self.shipped = shipped or shipped_queries()
+        self.overlay = overlay if overlay and overlay.is_dir() else None
+        self._layers: dict[str, list[QueryFile]] = {}
+
+    def layer(self, name: str) -> list[QueryFile]:
+        """The files of one layer in the order in which they run."""
+        if name not in self._layers:
+            self._layers[name] = self._read_layer(name)
+        return self._layers[name]
+
+    def __iter__(self) -> Iterator[QueryFile]:
+        for name in LAYERS:
+            yield from self.layer(name)
+
+    def get(self, query_id: str, layer: str | None = None) -> QueryFile:
+        """The file with this id.
+
+        Raises:
+            QueryFileError: there is none; with the nearest id.
+        """
+        files = self.layer(layer) if layer else list(self)
+        for query in files:
+            if query.id == query_id:
+                return query
+        ids = [query.id for query in files]
+        raise QueryFileError(
+            f"there is no query '{query_id}'{nearest(query_id, ids)}",
+            next_step="'finops queries list' shows them all.",
+        )
+
+    def file(self, relative: str) -> Path:
+        """A data file beside the queries, such as ``normalise/columns.csv``: the user's, else ours."""
+        mine = self.overlay / relative if self.overlay else None
+        return mine if mine and mine.is_file() else self.shipped / relative
+
+    def _read_layer(self, name: str) -> list[QueryFile]:
+        ours = _files(self.shipped / name)
+        theirs = _files(self.overlay / name) if self.overlay else {}
+        files = [read_query(path, name) for filename, path in ours.items() if filename not in theirs]
+        for filename, path in theirs.items():
+            query = read_query(path, name, origin="yours")
+            if filename in ours:
+                query = replace(query, origin=f"yours, replaces v{read_query(ours[filename], name).version}")
+            files.append(query)
+        return sorted(files, key=lambda query: (query.order, query.id))
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The query files by name; a name that begins with ``_`` is no query (shared macros)."""
+    return {path.name: path for path in sorted(folder.glob("*.sql")) if not path.name.startswith("_")}

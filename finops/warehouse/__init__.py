@@ -1,0 +1,1 @@
+"""The DuckDB file and the landing folder. duckdb is imported here only."""

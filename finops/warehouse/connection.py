@@ -1,0 +1,75 @@
+"""Opens the warehouse, with the settings that every connection needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from finops.errors import FinopsError, WarehouseBusyError
+
+Connection = duckdb.DuckDBPyConnection
+DatabaseError = duckdb.Error
+
+
+def connect(path: Path | None, *, read_only: bool = False, memory_limit: str = "3GB", threads: int = 0) -> Connection:
+    """Open the warehouse file, or a scratch database in memory if ``path`` is None.
+
+    Raises:
+        WarehouseBusyError: another process writes to it.
+        FinopsError: the file is no DuckDB database.
+    """
+    # 'order' is not kept: keeping it made a load of 10 million rows need 11.7 GB
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if threads:
+        config["threads"] = threads
+    if path is not None and not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
+    except duckdb.IOException as error:
+        raise _open_error(path, str(error)) from error
+    except duckdb.Error as error:
+        raise FinopsError(f"the warehouse cannot be opened: {error}", where=str(path)) from error
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
+    return con
+
+
+def _open_error(path: Path | None, message: str) -> FinopsError:
+    if "lock" in message:
+        holder = re.search(r"PID (\d+)", message)
+        return WarehouseBusyError(
+            f"the warehouse is in use by another process{f' (PID {holder[1]})' if holder else ''}",
+            where=str(path),
+            next_step="Wait for it to finish, or close the program that has the file open.",
+        )
+    if "does not exist" in message or "Cannot open" in message:
+        return FinopsError(
+            "there is no warehouse yet", where=str(path), next_step="Load a bill first: finops load FILE_OR_FOLDER."
+        )
+    return FinopsError(
+        f"the warehouse cannot be opened: {message.splitlines()[0]}",
+        where=str(path),
+        next_step="If the file is damaged, delete it and run 'finops build --full': landing/ has every delivered file.",
+    )
+
+
+@contextmanager
+def transaction(con: Connection) -> Iterator[None]:
+    """All or nothing."""
+    con.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    con.execute("COMMIT")

@@ -1,0 +1,200 @@
+"""The warehouse's tables and views, made by small named migrations that are applied once.
+
+The ledger is a star: ``ledger.dimension`` holds each distinct combination of everything but the measures once,
+``ledger.charge`` one row per delivered row, ``ledger.slice`` what a delivery replaces. ``focus.cost_and_usage`` joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from finops.warehouse.columns import DELTA_OF, Column, ledger_columns, part
+from finops.warehouse.connection import Connection, transaction
+
+MONEY = "DECIMAL(38, 18)"
+
+
+def migrate(con: Connection) -> None:
+    """Bring the warehouse to the present form; applied migrations are left alone, views are always made anew."""
+    con.execute("CREATE SCHEMA IF NOT EXISTS ops")
+    con.execute("CREATE TABLE IF NOT EXISTS ops.migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP)")
+    done = {name for (name,) in con.execute("SELECT name FROM ops.migrations").fetchall()}
+    for migration in MIGRATIONS:
+        if migration.__name__ not in done:
+            with transaction(con):
+                migration(con)
+                con.execute("INSERT INTO ops.migrations VALUES (?, now()::TIMESTAMP)", [migration.__name__])
+    with transaction(con):
+        create_views(con)
+
+
+def m001_ledger(con: Connection) -> None:
+    """Dimensions, charges, slices."""
+    dimension = ",\n  ".join(f'"{c.name}" {c.type}' for c in part("dimension"))
+    charge = ",\n  ".join(_stored(c) for c in part("charge"))
+    con.execute("CREATE SCHEMA ledger")
+    con.execute(f"CREATE TABLE ledger.dimension (dimension_id BIGINT, key UHUGEINT,\n  {dimension})")
+    con.execute(
+        "CREATE TABLE ledger.slice (slice_id INTEGER, source_id VARCHAR, billing_account_id VARCHAR, "
+        "billing_period_start TIMESTAMP, billing_period_end TIMESTAMP, load_id VARCHAR)"
+    )
+    con.execute(f"CREATE TABLE ledger.charge (slice_id INTEGER, dimension_id BIGINT,\n  {charge})")
+    con.execute(
+        "CREATE TABLE ledger.dimension_class (dimension_id BIGINT, x_WorkloadKind VARCHAR, "
+        "ServiceCategory VARCHAR, ServiceSubcategory VARCHAR)"
+    )
+
+
+def m002_ops(con: Connection) -> None:
+    """What was delivered, run and checked."""
+    con.execute("CREATE TABLE ops.sources (source_id VARCHAR, type VARCHAR, last_seen_at TIMESTAMP, status VARCHAR, "
+                "detail VARCHAR)")  # fmt: skip
+    con.execute(
+        "CREATE TABLE ops.loads (load_id VARCHAR, slice_id INTEGER, source_id VARCHAR, format VARCHAR, dialect VARCHAR, "
+        "billing_account_id VARCHAR, billing_period_start TIMESTAMP, delivered_at TIMESTAMP, loaded_at TIMESTAMP, "
+        f"status VARCHAR, row_count BIGINT, sums STRUCT(currency VARCHAR, row_count BIGINT, billed_cost {MONEY}, "
+        f"effective_cost {MONEY}, delivered_cost {MONEY})[], mapping_version VARCHAR, files VARCHAR[], byte_count BIGINT)"
+    )
+    con.execute(
+        "CREATE TABLE ops.runs (run_id VARCHAR, command VARCHAR, today DATE, started_at TIMESTAMP, finished_at TIMESTAMP, "
+        "tool_version VARCHAR, outcome VARCHAR, detail VARCHAR)"
+    )
+    con.execute(
+        "CREATE TABLE ops.checks (run_id VARCHAR, check_id VARCHAR, grade VARCHAR, passed BOOLEAN, detail VARCHAR, "
+        "checked_at TIMESTAMP)"
+    )
+    con.execute("CREATE TABLE ops.stages (stage VARCHAR PRIMARY KEY, fingerprint VARCHAR, built_at TIMESTAMP)")
+
+
+def m003_allocation(con: Connection) -> None:
+    """Which team each dimension belongs to, by which rule."""
+    con.execute("CREATE SCHEMA allocation")
+    con.execute(
+        "CREATE TABLE allocation.dimension_team (dimension_id BIGINT, Team VARCHAR, x_AllocationRuleId VARCHAR, "
+        "x_AllocationMethod VARCHAR, x_AllocationReason VARCHAR)"
+    )
+
+
+def m004_findings(con: Connection) -> None:
+    """Verdicts on resources, and the tables that measured activity will fill."""
+    con.execute("CREATE SCHEMA findings")
+    con.execute(
+        "CREATE TABLE findings.findings (finding_id VARCHAR, rule_id VARCHAR, rule_version INTEGER, provider VARCHAR, "
+        "account_id VARCHAR, region VARCHAR, resource_id VARCHAR, resource_name VARCHAR, resource_type VARCHAR, "
+        "workload_kind VARCHAR, team VARCHAR, status VARCHAR, confidence VARCHAR, window_start TIMESTAMP, "
+        f"window_end TIMESTAMP, billed_hours {MONEY}, cost_in_window {MONEY}, monthly_cost {MONEY}, "
+        f"monthly_saving {MONEY}, currency VARCHAR, reason VARCHAR, evidence JSON, recommended_action VARCHAR)"
+    )
+    con.execute("CREATE SCHEMA inventory")
+    con.execute(
+        "CREATE TABLE inventory.resources (source_id VARCHAR, provider VARCHAR, account_id VARCHAR, region VARCHAR, "
+        "resource_id VARCHAR, resource_name VARCHAR, resource_type VARCHAR, state VARCHAR, created_at TIMESTAMP, "
+        "changed_at TIMESTAMP, tags MAP(VARCHAR, VARCHAR), properties JSON, seen_at TIMESTAMP)"
+    )
+    con.execute("CREATE SCHEMA utilisation")
+    con.execute(
+        "CREATE TABLE utilisation.daily (source_id VARCHAR, resource_id VARCHAR, metric VARCHAR, day DATE, "
+        f"value {MONEY}, unit VARCHAR, samples BIGINT, load_id VARCHAR)"
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_ledger, m002_ops, m003_allocation, m004_findings)
+
+
+def _stored(column: Column) -> str:
+    if column.name == "ChargePeriodEnd":
+        return '"ChargePeriodMicroseconds" BIGINT'
+    return f'"{column.name}{"Delta" if column.name in DELTA_OF else ""}" {column.type}'
+
+
+def stored_measure(column: str) -> tuple[str, str]:
+    """The stored column of a measure, and the SQL over the measures that fills it."""
+    if column == "ChargePeriodEnd":
+        return "ChargePeriodMicroseconds", "epoch_us(ChargePeriodEnd) - epoch_us(ChargePeriodStart)"
+    if column in DELTA_OF:
+        return f"{column}Delta", f"{column} - coalesce({DELTA_OF[column]}, 0)"
+    return column, column
+
+
+def _read(column: Column) -> str:
+    """The SQL that gives a column of the view back."""
+    if column.name == "ChargePeriodEnd":
+        return "c.ChargePeriodStart + to_microseconds(c.ChargePeriodMicroseconds)"
+    if column.name in DELTA_OF:
+        return f'CAST(coalesce(c."{DELTA_OF[column.name]}", 0) + c."{column.name}Delta" AS {column.type})'
+    if column.name == "ServiceCategory":
+        return "coalesce(d.ServiceCategory, k.ServiceCategory)"
+    if column.name == "ServiceSubcategory":
+        return "coalesce(d.ServiceSubcategory, k.ServiceSubcategory)"
+    return {
+        "BillingAccountId": "s.billing_account_id",
+        "BillingPeriodStart": "s.billing_period_start",
+        "BillingPeriodEnd": "s.billing_period_end",
+        "x_SourceId": "s.source_id",
+        "x_LoadId": "s.load_id",
+        "x_DimensionId": "c.dimension_id",
+    }.get(column.name, {"charge": "c", "dimension": "d", "class": "k"}.get(column.part, "c") + f'."{column.name}"')
+
+
+_JOINS = """
+FROM ledger.charge AS c
+JOIN ledger.slice AS s ON s.slice_id = c.slice_id
+JOIN ledger.dimension AS d ON d.dimension_id = c.dimension_id
+LEFT JOIN ledger.dimension_class AS k ON k.dimension_id = c.dimension_id"""
+
+
+def create_views(con: Connection) -> None:
+    """``focus.*``, ``focus_data_table`` and ``allocation.charges``."""
+    columns = ledger_columns()
+    current = ",\n  ".join(f'{_read(c)} AS "{c.name}"' for c in columns if c.current)
+    every = ",\n  ".join(f'{_read(c)} AS "{c.name}"' for c in columns if c.since)
+    con.execute("CREATE SCHEMA IF NOT EXISTS focus")
+    con.execute(f"CREATE OR REPLACE VIEW focus.cost_and_usage AS SELECT\n  {current}{_JOINS}")
+    con.execute(f"CREATE OR REPLACE VIEW focus_data_table AS SELECT\n  {every}{_JOINS}")
+    con.execute(
+        f"CREATE OR REPLACE VIEW allocation.charges AS SELECT\n  {current},\n"
+        "  coalesce(t.Team, 'unallocated') AS Team,\n"
+        "  coalesce(t.x_AllocationRuleId, 'unallocated') AS x_AllocationRuleId,\n"
+        "  coalesce(t.x_AllocationMethod, 'default') AS x_AllocationMethod,\n"
+        "  t.x_AllocationReason,\n"
+        "  c.BilledCost AS AllocatedBilledCost,\n"
+        f"  CAST(c.BilledCost + c.EffectiveCostDelta AS {MONEY}) AS AllocatedEffectiveCost"
+        f"{_JOINS}\nLEFT JOIN allocation.dimension_team AS t ON t.dimension_id = c.dimension_id"
+    )
+    dimensions = ",\n  ".join(f'{_read(c)} AS "{c.name}"' for c in columns if c.part == "dimension")
+    con.execute(
+        f"CREATE OR REPLACE VIEW ledger.dimensions AS SELECT d.dimension_id AS x_DimensionId,\n  {dimensions},\n"
+        "  k.x_WorkloadKind\nFROM ledger.dimension AS d\n"
+        "LEFT JOIN ledger.dimension_class AS k ON k.dimension_id = d.dimension_id"
+    )
+    _create_dataset_views(con)
+
+
+def _create_dataset_views(con: Connection) -> None:
+    """The other FOCUS datasets, as far as the sources state them."""
+    con.execute(
+        """CREATE OR REPLACE VIEW focus.billing_period AS
+        SELECT d.InvoiceIssuerName, s.billing_period_start AS BillingPeriodStart, s.billing_period_end AS BillingPeriodEnd,
+          CASE WHEN bool_and(d.InvoiceId IS NOT NULL) THEN 'Closed' ELSE 'Open' END AS BillingPeriodStatus,
+          min(l.delivered_at) AS BillingPeriodCreated, max(l.delivered_at) AS BillingPeriodLastUpdated
+        FROM (SELECT DISTINCT slice_id, dimension_id FROM ledger.charge) AS c
+        JOIN ledger.slice AS s USING (slice_id)
+        JOIN ledger.dimension AS d USING (dimension_id)
+        LEFT JOIN ops.loads AS l ON l.load_id = s.load_id AND l.slice_id = s.slice_id
+        GROUP BY ALL"""
+    )
+    con.execute(
+        """CREATE OR REPLACE VIEW focus.invoice_detail AS
+        SELECT InvoiceId, InvoiceDetailId, InvoiceIssuerName, BillingAccountId, BillingCurrency, BillingPeriodStart,
+          BillingPeriodEnd, ChargeCategory, CAST(sum(BilledCost) AS DECIMAL(38, 18)) AS BilledCost
+        FROM focus.cost_and_usage WHERE InvoiceId IS NOT NULL GROUP BY ALL"""
+    )
+    con.execute(
+        """CREATE OR REPLACE VIEW focus.contract_commitment AS
+        SELECT CommitmentDiscountId AS ContractCommitmentId, any_value(CommitmentDiscountType) AS ContractCommitmentType,
+          any_value(CommitmentDiscountCategory) AS ContractCommitmentCategory,
+          any_value(CommitmentDiscountName) AS ContractCommitmentDescription, ServiceProviderName, InvoiceIssuerName,
+          BillingCurrency
+        FROM focus.cost_and_usage WHERE CommitmentDiscountId IS NOT NULL
+        GROUP BY CommitmentDiscountId, ServiceProviderName, InvoiceIssuerName, BillingCurrency"""
+    )

@@ -1,0 +1,59 @@
+-- What the readers and the files in this folder share. Run once on every connection that loads.
+--
+-- Money arrives as text or as a binary double and leaves as DECIMAL(38,18), with exactly the digits that the provider
+-- wrote: 9.2 stays 9.2 and does not become 9.199999999999999289. A double's own digits are its shortest decimal spelling.
+-- Casting that spelling is exact but slow (1.4 s per million values), so money_double() first tries ten decimals as a 64-bit
+-- number: below 200,000 a number with at most ten decimals that turns back into the same double is that shortest spelling.
+
+CREATE OR REPLACE TEMP MACRO money_double(x) AS
+    CASE
+        WHEN x IS NULL THEN NULL
+        WHEN abs(x) < 200000 AND CAST(CAST(x AS DECIMAL(18, 10)) AS DOUBLE) = x
+            THEN CAST(CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 1 THEN CAST(CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 18)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 100 THEN CAST(CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 16)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 10000 THEN CAST(CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 14)) AS DECIMAL(38, 18))
+        ELSE CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 18))
+    END;
+
+-- '$50,000.00' and '4e-07' are numbers; '1,5' is not guessed at.
+CREATE OR REPLACE TEMP MACRO money_text(x) AS
+    CASE
+        WHEN x IS NULL THEN NULL
+        WHEN regexp_full_match(x, '-?\d{1,7}(\.\d{0,10})?') THEN CAST(CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
+        WHEN regexp_full_match(x, '\s*-?\$?-?\d{1,3}(,\d{3})+(\.\d*)?\s*') OR x LIKE '%$%'
+            THEN CAST(replace(replace(x, '$', ''), ',', '') AS DECIMAL(38, 18))
+        ELSE CAST(x AS DECIMAL(38, 18))
+    END;
+
+-- A JSON object, or Azure's object without its braces, as a map. Values that are not text keep their JSON spelling.
+CREATE OR REPLACE TEMP MACRO map_text(x) AS
+    CASE
+        WHEN x IS NULL OR trim(x) IN ('', '{}', 'null', 'NULL', '[]') THEN NULL
+        WHEN left(trim(x), 1) = '{' THEN CAST(CAST(x AS JSON) AS MAP(VARCHAR, VARCHAR))
+        ELSE CAST(CAST('{' || x || '}' AS JSON) AS MAP(VARCHAR, VARCHAR))
+    END;
+
+-- [{key, value}, …] as a map; the first of two equal keys wins, because a bill lists the resource's own value first.
+CREATE OR REPLACE TEMP MACRO map_of_pairs(pairs) AS
+    CASE WHEN pairs IS NULL OR len(pairs) = 0 THEN NULL
+         ELSE map_from_entries(list_transform(
+                  list_filter(pairs, lambda e, i: list_position(list_transform(pairs, lambda p: p.key), e.key) = i),
+                  lambda e: {'k': e.key, 'v': e.value}))
+    END;
+
+-- An empty map says nothing: NULL.
+CREATE OR REPLACE TEMP MACRO map_or_null(m) AS CASE WHEN m IS NULL OR cardinality(m) = 0 THEN NULL ELSE m END;
+
+-- AWS writes user:team, user_team, userAttribute/team: the key that the user typed is what follows.
+CREATE OR REPLACE TEMP MACRO aws_tag_key(k) AS
+    regexp_replace(k, '^(user:|user_|userAttribute/|resourceTags/)', '');
+CREATE OR REPLACE TEMP MACRO aws_tags(resource_tags, tags) AS
+    map_or_null(map_of_pairs(list_transform(
+        list_filter(map_entries(map_concat(coalesce(tags, MAP {}), coalesce(resource_tags, MAP {}))),
+                    lambda e: e.value IS NOT NULL AND e.value <> ''),
+        lambda e: {'key': aws_tag_key(e.key), 'value': e.value})));
+
+-- Some tools write lists of records as Python prints them, with single quotes: read those as JSON too.
+CREATE OR REPLACE TEMP MACRO json_of_repr(x) AS
+    CASE WHEN x LIKE '[{''%' THEN replace(replace(x, '''', '"'), 'None', 'null') ELSE x END;
