@@ -62,7 +62,7 @@ def _explain_file(
     except Exception as error:  # any failure of the reader itself is the answer we look for
         return reading_error(error, name)
     for column in typed_columns(spec, described):
-        if not column.physical:
+        if not column.physical or column.computed:
             continue
         declared = next(each for each in spec.columns if each.name == column.name)
         cell = column.physical[0]

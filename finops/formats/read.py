@@ -34,6 +34,8 @@ class TypedColumn:
     """The base relation's columns that it is made from, quoted; empty: the files do not have it."""
     expression: str
     """SQL over those columns."""
+    computed: str = ""
+    """SQL that adds a physical column of this name to the base relation (type month); empty: it is delivered as it is."""
 
 
 def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], *, ordered: bool = False) -> str:
@@ -117,7 +119,15 @@ def _typed(spec: FormatSpec, column: ColumnSpec, described: Mapping[str, str]) -
     physical = tuple(dict.fromkeys(name for names, _ in found for name in names))
     expressions = [expression for _, expression in found]
     expression = expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"
+    if column.type == "month":
+        return TypedColumn(column.name, (quote(column.name),), quote(column.name), f"date_trunc('month', {expression})")
     return TypedColumn(column.name, physical, expression)
+
+
+def with_computed(base: str, typed: Sequence[TypedColumn]) -> str:
+    """The base relation with the computed columns added."""
+    computed = [f"{column.computed} AS {quote(column.name)}" for column in typed if column.computed]
+    return f"SELECT *, {', '.join(computed)} FROM ({base})" if computed else base
 
 
 def _sql_type(column: ColumnSpec) -> str:
@@ -131,6 +141,7 @@ _SQL_TYPES = {
     "money": "DECIMAL(38, 18)",
     "number": "DECIMAL(38, 18)",
     "timestamp": "TIMESTAMP",
+    "month": "TIMESTAMP",
     "epoch": "TIMESTAMP",
     "map": "MAP(VARCHAR, VARCHAR)",
     "pairs": "MAP(VARCHAR, VARCHAR)",
@@ -222,7 +233,7 @@ def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
     match column.type:
         case "money" | "number":
             return f"money_text({text})"
-        case "timestamp":
+        case "timestamp" | "month":
             formats = ", ".join(literal(each) for each in spec.timestamps)
             return f"CAST(strptime({text}, [{formats}]) AS TIMESTAMP)"
         case "epoch":

@@ -15,7 +15,7 @@ from finops.formats.deliveries import Delivery, find_deliveries
 from finops.formats.diagnose import explain, reading_error
 from finops.formats.files import PhysicalFile, inspect, zip_member
 from finops.formats.pages import flatten_pages
-from finops.formats.read import base_sql, typed_columns
+from finops.formats.read import base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
@@ -219,7 +219,7 @@ class Loader:
                 mapping_version=spec.query.digest,
                 delivered_at=datetime.fromisoformat(record.delivered_at).replace(tzinfo=None),
                 loaded_at=self.now.replace(tzinfo=None),
-                base=base,
+                base=with_computed(base, typed),
                 typed=typed,
                 mapped=take_apart(self.con, spec.query, [column.name for column in spec.columns]),
                 files=[file.name for file in record.files],

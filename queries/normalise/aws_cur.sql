@@ -46,6 +46,7 @@ reads:
   line_item_usage_end_date: timestamp
   line_item_usage_start_date: timestamp
   line_item_usage_type: text
+  usage_month: {type: month, from: line_item_usage_start_date}
   pricing_currency: text
   pricing_lease_contract_length: text
   pricing_offering_class: text
@@ -122,8 +123,8 @@ SELECT
 
     line_item_usage_start_date AS ChargePeriodStart,
     line_item_usage_end_date AS ChargePeriodEnd,
-    date_trunc('month', coalesce(bill_billing_period_start_date, line_item_usage_start_date)) AS BillingPeriodStart,
-    date_trunc('month', coalesce(bill_billing_period_start_date, line_item_usage_start_date)) + INTERVAL 1 MONTH
+    date_trunc('month', coalesce(bill_billing_period_start_date, usage_month)) AS BillingPeriodStart,
+    date_trunc('month', coalesce(bill_billing_period_start_date, usage_month)) + INTERVAL 1 MONTH
         AS BillingPeriodEnd,
 
     -- quantities and prices exist only where there is a SKU to price
