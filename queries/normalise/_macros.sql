@@ -57,3 +57,21 @@ CREATE OR REPLACE TEMP MACRO aws_tags(resource_tags, tags) AS
 -- Some tools write lists of records as Python prints them, with single quotes: read those as JSON too.
 CREATE OR REPLACE TEMP MACRO json_of_repr(x) AS
     CASE WHEN x LIKE '[{''%' THEN replace(replace(x, '''', '"'), 'None', 'null') ELSE x END;
+
+-- The spelling that FOCUS allows: 'usage-based', 'UsageBased' and 'Usage-Based' are one value. What is none stays as it is,
+-- so that the loader refuses it by name; known_of() gives NULL instead.
+CREATE OR REPLACE TEMP MACRO fold_value(x) AS replace(replace(replace(lower(x), '-', ''), ' ', ''), '_', '');
+CREATE OR REPLACE TEMP MACRO known_of(x, allowed) AS list_filter(allowed, lambda v: fold_value(v) = fold_value(x))[1];
+CREATE OR REPLACE TEMP MACRO one_of(x, allowed) AS coalesce(known_of(x, allowed), x);
+
+-- FOCUS 1.3 split ProviderName: who sells the service is the provider, but on a marketplace row of a cloud provider's own
+-- bill the seller, whom PublisherName names.
+CREATE OR REPLACE TEMP MACRO service_provider(stated, provider, publisher) AS
+    CASE
+        WHEN stated IS NOT NULL THEN stated
+        WHEN regexp_matches(provider, '^(AWS|Amazon)') AND NOT regexp_matches(publisher, '^(AWS|Amazon)') THEN publisher
+        WHEN regexp_matches(provider, '^(Microsoft|Azure)') AND NOT regexp_matches(publisher, '^(Microsoft|Azure)') THEN publisher
+        WHEN regexp_matches(provider, '^(Google|GCP)') AND NOT regexp_matches(publisher, '^(Google|GCP)') THEN publisher
+        WHEN regexp_matches(provider, '^(Oracle|OCI)') AND NOT regexp_matches(publisher, '^(Oracle|OCI)') THEN publisher
+        ELSE coalesce(provider, publisher)
+    END;
