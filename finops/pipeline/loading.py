@@ -21,7 +21,7 @@ from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError
 from finops.warehouse.landing import DeliveryRecord, Landing
-from finops.warehouse.load import Held, LoadedSlice, Plan, load, refuse_twice
+from finops.warehouse.load import Held, LoadedSlice, Plan, Sums, load, refuse_twice
 from finops.warehouse.mapping import take_apart
 
 DEFAULT_SOURCE = "files"
@@ -139,13 +139,16 @@ class Loader:
 
     def _already_loaded(self, record: DeliveryRecord, delivery: Delivery) -> LoadResult | None:
         rows = self.con.execute(
-            "SELECT billing_account_id, billing_period_start, status, row_count FROM ops.loads "
+            "SELECT billing_account_id, billing_period_start, status, row_count, sums FROM ops.loads "
             "WHERE load_id = ? AND mapping_version = ? ORDER BY ALL",
             [record.id, delivery.spec.query.digest],
         ).fetchall()
         if not rows:
             return None
-        slices = tuple(LoadedSlice(a, p, "unchanged" if s == "current" else s, n) for a, p, s, n in rows)
+        slices = tuple(
+            LoadedSlice(account, start, "unchanged" if status == "current" else status, count, tuple(Sums(**s) for s in sums))
+            for account, start, status, count, sums in rows
+        )
         return LoadResult(
             record.id, record.source_id, record.format, delivery.names, "unchanged",
             sum(file.bytes for file in record.files), slices,
@@ -201,7 +204,7 @@ class Loader:
         paths: dict[Path, Path],
         taken: Held,
     ) -> list[LoadedSlice]:
-        base = base_sql(files, paths)
+        base = base_sql(files, paths, spec)
         staged = files[0].kind != "parquet"  # text is parsed once and then read three times
         if staged:
             self.con.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {base}")

@@ -1,0 +1,208 @@
+"""A result in the format that was asked for. Written whole, or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from finops.cli.jsontext import dumps, plain, timestamp
+from finops.errors import UsageError
+from finops.warehouse.ask import Answer
+
+FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet", "xlsx")
+BINARY = ("parquet", "xlsx")
+_SHOWN_ROWS = 200
+
+output_options: list[Callable[[Any], Any]] = [
+    click.option("--format", "format_", type=click.Choice(FORMATS), help="Default: table on a terminal, csv otherwise."),
+    click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file instead; its ending chooses the format."),  # fmt: skip
+]
+
+
+def with_output(command: Any) -> Any:
+    """Add ``--format`` and ``--output``."""
+    for option in reversed(output_options):
+        command = option(command)
+    return command
+
+
+def write(answer: Answer, format_: str | None, output: Path | None, *, colour: bool) -> int:
+    """Write a result. Returns the number of rows.
+
+    Raises:
+        UsageError: the format does not go to a terminal, or the file's ending is none we know.
+    """
+    chosen = format_ or _format_of(output)
+    if output is None and chosen in BINARY:
+        raise UsageError(f"{chosen} is not text", next_step=f"Give it a file: --output result.{chosen}")
+    counted = _Counted(answer.rows)
+    answer = Answer(answer.columns, answer.types, iter(counted))
+    if chosen in BINARY:
+        assert output is not None
+        with _whole(output) as partial:
+            _write_frame(answer, chosen, partial)
+    elif output is not None:
+        with _whole(output) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            _TEXT[chosen](answer, file, False)
+    else:
+        _TEXT[chosen](answer, sys.stdout, colour and sys.stdout.isatty())
+        sys.stdout.flush()
+    return counted.count
+
+
+class _Counted:
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self._rows:
+            self.count += 1
+            yield row
+
+
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "table" if sys.stdout.isatty() else "csv"
+    ending = output.suffix.lstrip(".").lower()
+    known = {"md": "markdown", "ndjson": "jsonl", "txt": "table", **{name: name for name in FORMATS}}
+    if ending not in known:
+        raise UsageError(
+            f"'{output.name}' does not say which format it should have",
+            next_step=f"Give --format, or end it in one of: {', '.join('.' + name for name in known)}.",
+        )
+    return known[ending]
+
+
+@contextmanager
+def _whole(output: Path) -> Iterator[Path]:
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial{output.suffix}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def text(value: Any) -> str:
+    """A value for a person's eye or a CSV: decimals in full, NULL empty."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (dict, list)):
+        return dumps(value, indent=None)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _csv(answer: Answer, file: IO[str], colour: bool) -> None:
+    from finops.reports.csv import csv_row
+
+    file.write(csv_row(answer.columns))
+    for row in answer.rows:
+        file.write(csv_row(row))
+
+
+def _json(answer: Answer, file: IO[str], colour: bool) -> None:
+    first = True
+    file.write("[")
+    for row in answer.rows:
+        file.write(("\n  " if first else ",\n  ") + dumps(dict(zip(answer.columns, row, strict=True)), indent=None))
+        first = False
+    file.write("]\n" if first else "\n]\n")
+
+
+def _jsonl(answer: Answer, file: IO[str], colour: bool) -> None:
+    for row in answer.rows:
+        file.write(dumps(dict(zip(answer.columns, row, strict=True)), indent=None) + "\n")
+
+
+def _markdown(answer: Answer, file: IO[str], colour: bool) -> None:
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+
+    file.write(line(list(answer.columns)))
+    file.write(line(["---:" if _numeric(type_) else "---" for type_ in answer.types]))
+    for row in answer.rows:
+        file.write(line([text(value) for value in row]))
+
+
+def _numeric(type_: str) -> bool:
+    return type_.upper().startswith(("DECIMAL", "NUMBER", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "UINT", "UBIGINT"))
+
+
+def _table(answer: Answer, file: IO[str], colour: bool) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column, type_ in zip(answer.columns, answer.types, strict=True):
+        table.add_column(column, justify="right" if _numeric(type_) else "left", overflow="fold", no_wrap=_numeric(type_))
+    more = 0
+    for index, row in enumerate(answer.rows):
+        if index < _SHOWN_ROWS:
+            table.add_row(*(_shown(value) for value in row))
+        else:
+            more += 1
+    width = None if file is sys.stdout and sys.stdout.isatty() else 160
+    Console(file=file, no_color=not colour, highlight=False, markup=False, width=width).print(table)
+    if more:
+        file.write(f"… and {more:,} more rows: --format csv gives them all\n")
+
+
+def _shown(value: Any) -> str:
+    """Money with its digits, but at least two and without a tail of zeros."""
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}" if value == round(value, 2) else f"{value.normalize():,f}"
+    return text(value)
+
+
+_TEXT: dict[str, Callable[[Answer, IO[str], bool], None]] = {
+    "table": _table,
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+    "markdown": _markdown,
+}
+
+
+def _write_frame(answer: Answer, chosen: str, path: Path) -> None:
+    import polars
+
+    rows = list(answer.rows)
+    schema = {column: _frame_type(polars, type_) for column, type_ in zip(answer.columns, answer.types, strict=True)}
+    data = {
+        column: [text(row[i]) if isinstance(row[i], (dict, list)) else row[i] for row in rows]
+        for i, column in enumerate(answer.columns)
+    }
+    frame = polars.DataFrame(data, schema_overrides={k: v for k, v in schema.items() if v is not None}, strict=False)
+    if chosen == "parquet":
+        frame.write_parquet(path)
+        return
+    buffer = io.BytesIO()
+    frame.write_excel(buffer, autofit=True, header_format={"bold": True}, freeze_panes="A2")
+    path.write_bytes(buffer.getvalue())
+
+
+def _frame_type(polars: Any, type_: str) -> Any:
+    import re
+
+    decimal = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", type_)
+    return polars.Decimal(int(decimal[1]), int(decimal[2])) if decimal else None

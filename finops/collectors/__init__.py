@@ -1,0 +1,1 @@
+"""Bring bills in. Cloud SDKs are imported below this folder only."""

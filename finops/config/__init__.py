@@ -1,0 +1,1 @@
+"""``finops.toml`` as one typed object."""

@@ -1,0 +1,82 @@
+"""Everything that ``finops.toml`` may say, with its defaults. One class per section."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Section(BaseModel):
+    """A section refuses keys that it does not know: a typing error is not a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Company(Section):
+    """Whose bills these are."""
+
+    name: str = ""
+    """Shown in the masthead of reports."""
+
+
+class Landing(Section):
+    """Where delivered files are kept as they came."""
+
+    path: Path = Path("landing")
+
+
+class Warehouse(Section):
+    """The DuckDB file. It is derived: ``finops build --full`` makes it again from the landing folder."""
+
+    path: Path = Path("finops.duckdb")
+    memory_limit: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[KMG]i?B$")] = "3GB"
+    threads: Annotated[int, Field(ge=0)] = 0
+    """0: as many as the machine has."""
+
+
+class Paths(Section):
+    """Your own files, on top of the shipped ones."""
+
+    queries: Path = Path("queries")
+    templates: Path = Path("templates")
+    mappings: Path = Path("mappings")
+    """CSV files that say which account, project or resource belongs to which team."""
+
+
+class Reports(Section):
+    """What ``finops report`` writes."""
+
+    path: Path = Path("reports")
+    weekly_period: str = "last-week"
+
+
+class FilesSource(Section):
+    """A folder of billing files in any format that finops knows."""
+
+    type: Literal["files", "focus-files"]
+    path: Path
+    format: str = ""
+    """Empty: detected."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _local(cls, value: Any) -> Any:
+        if isinstance(value, str) and "://" in value:
+            raise ValueError("must be a local folder; s3:// and gs:// come with the cloud collectors")
+        return value
+
+
+class Config(Section):
+    """The whole file."""
+
+    company: Company = Company()
+    landing: Landing = Landing()
+    warehouse: Warehouse = Warehouse()
+    paths: Paths = Paths()
+    reports: Reports = Reports()
+    sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], FilesSource] = {}
+    params: dict[str, dict[str, int | Decimal | str]] = {}
+    """Values for the parameters that rules declare: ``[params.always_on_notebook_instance] window_days = 7``."""
