@@ -55,7 +55,7 @@ def explain(
 def _explain_file(
     con: Cursor, spec: FormatSpec, file: PhysicalFile, name: str, paths: Mapping[Path, Path]
 ) -> BadInputError | None:
-    base = base_sql([file], paths)
+    base = base_sql([file], paths, spec)
     try:
         described = {str(row[0]): str(row[1]) for row in con.execute(f"DESCRIBE {base}").fetchall()}
         con.execute(f"SELECT count(*) FROM (SELECT hash(COLUMNS(*)) FROM ({base}))").fetchone()

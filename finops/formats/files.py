@@ -33,7 +33,7 @@ class PhysicalFile:
     packing: str
     """``none``, ``gzip`` or ``zip``."""
     columns: tuple[str, ...]
-    """The header of a CSV, the fields of the first JSON object; empty for Parquet, which DuckDB describes."""
+    """The header of a CSV, the fields of the first JSON object (also as ``parent.field``); empty for Parquet, which DuckDB describes."""
     width: int = 0
     """CSV only: cells in the first row. Less than the header means that every row lacks the last columns."""
     delimiter: str = ","
@@ -153,7 +153,10 @@ def _inspect_json(path: Path, packing: str, text: str) -> PhysicalFile:
     except json.JSONDecodeError:
         record = None
     if isinstance(record, dict) and (rest.strip()[:1] in ("{", "") and "data" not in record):
-        return PhysicalFile(path, "jsonl", packing, tuple(record))
+        names = dict.fromkeys(record)
+        for key, value in record.items():
+            names.update(dict.fromkeys(f"{key}.{inner}" for inner in value) if isinstance(value, dict) else {})
+        return PhysicalFile(path, "jsonl", packing, tuple(names))
     return PhysicalFile(path, "json", packing, ())
 
 

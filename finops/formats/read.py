@@ -38,11 +38,11 @@ class TypedColumn:
     """SQL that adds a physical column of this name to the base relation (type month); empty: it is delivered as it is."""
 
 
-def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], *, ordered: bool = False) -> str:
-    """A SELECT of everything that the files hold: text cells for CSV, one JSON column for JSON, typed columns for Parquet.
+def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], spec: FormatSpec | None = None) -> str:
+    """A SELECT of everything that the files hold: text cells for CSV and JSON, typed columns for Parquet.
 
-    ``paths`` maps a file to where its readable bytes are (an unpacked zip member); ``ordered`` reads one file so that
-    row_number() is the place in the file.
+    ``paths`` maps a file to where its readable bytes are (an unpacked zip member). JSON lines have no columns of their own:
+    ``spec`` says which fields to take out of them.
     """
     kinds = {file.kind for file in files}
     if len(kinds) != 1:
@@ -55,17 +55,31 @@ def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], *, order
     if kind == "parquet":
         listed = ", ".join(literal(paths.get(file.path, file.path)) for file in files)
         return f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    if kind == "jsonl":
-        return " UNION ALL ".join(
-            f"SELECT json AS j FROM read_ndjson_objects({literal(paths.get(file.path, file.path))}, "
-            f"compression = '{_compression(file)}', maximum_object_size = {4 * LARGEST_CELL})"
-            for file in files
-        )
+    if kind == "jsonl" and spec:
+        return " UNION ALL BY NAME ".join(_jsonl_sql(file, paths.get(file.path, file.path), spec) for file in files)
     return " UNION ALL BY NAME ".join(_csv_sql(file, paths.get(file.path, file.path)) for file in files)
 
 
 def _compression(file: PhysicalFile) -> str:
     return "gzip" if file.packing == "gzip" else "none"
+
+
+def _jsonl_sql(file: PhysicalFile, path: Path, spec: FormatSpec) -> str:
+    """Each field that the format may read, as text, under its dotted name; each line is parsed once."""
+    spelt = {fold(name): name for name in reversed(file.columns)}
+    wanted = dict.fromkeys(name.split("[")[0] for column in spec.columns for name in column.candidates)
+    steps, columns = [], []
+    for name in wanted:
+        actual = spelt.get(fold(name), name)
+        nested = "$." + ".".join(f'"{part}"' for part in actual.split("."))
+        steps += [nested, f'$."{actual}"']  # a flattened key may have a dot in it
+        value = f"l[{len(steps) - 1}]" if nested == steps[-1] else f"coalesce(l[{len(steps) - 1}], l[{len(steps)}])"
+        columns.append(f"{value} AS {quote(name)}")
+    listed = ", ".join(literal(step) for step in steps)
+    return (
+        f"SELECT {', '.join(columns)} FROM (SELECT json_extract_string(json, [{listed}]) AS l FROM read_ndjson_objects("
+        f"{literal(path)}, compression = '{_compression(file)}', maximum_object_size = {4 * LARGEST_CELL}))"
+    )
 
 
 def _csv_sql(file: PhysicalFile, path: Path) -> str:
@@ -154,10 +168,6 @@ def _resolve(
     spec: FormatSpec, column: ColumnSpec, candidate: str, described: Mapping[str, str]
 ) -> tuple[tuple[str, ...], str] | None:
     """The physical column and the conversion for one candidate spelling, or None where the files lack it."""
-    if list(described) == ["j"]:
-        path = ".".join(f'"{part}"' for part in candidate.split("."))
-        arrow = "->>" if column.type not in ("pairs", "map", "json", "records") else "->"
-        return ('"j"',), _convert(spec, column, f"(j {arrow} '$.{path}')", "VARCHAR")
     names = {fold(name): name for name in reversed(described)}
     parent, key = (candidate[:-1].split("[", 1)) if candidate.endswith("]") else (candidate, "")
     name = names.get(fold(parent))
@@ -173,6 +183,11 @@ def _resolve(
             inner = _field_type(described[name], field)
             if inner:
                 return (quote(name),), _convert(spec, column, f"{quote(name)}.{steps}", inner)
+        if name and described[name] in ("VARCHAR", "JSON"):
+            path = "$." + ".".join(f'"{part}"' for part in field.split("."))
+            cell = f"CAST({quote(name)} AS VARCHAR)"
+            inside = f"CASE WHEN {cell} LIKE '{{%' THEN json_extract_string({cell}, {literal(path)}) END"
+            return (quote(name),), _convert(spec, column, inside, "VARCHAR")
     return None
 
 
@@ -241,7 +256,7 @@ def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
         case "map":
             return f"map_text({text})"
         case "pairs":
-            return f"map_of_pairs(from_json({text}, '[{{\"key\":\"VARCHAR\",\"value\":\"VARCHAR\"}}]'))"
+            return f"map_of_pairs(from_json(json_of_repr({text}), '[{{\"key\":\"VARCHAR\",\"value\":\"VARCHAR\"}}]'))"
         case "json":
             return f"CAST({text} AS JSON)"
         case "records":
@@ -258,6 +273,8 @@ def _from_typed(column: ColumnSpec, expression: str, physical: str) -> str:
         case "text":
             return f"nullif(CAST({expression} AS VARCHAR), '')"
         case "map":
+            if physical.endswith("[]"):  # BigQuery has no maps: {key, value} records
+                return f"map_of_pairs(list_transform({expression}, lambda e: {{'key': e.key, 'value': e.value}}))"
             return f"map_or_null({_cast(expression, column)})" if physical.startswith("MAP") else _cast(expression, column)
         case "pairs":
             return f"map_of_pairs(list_transform({expression}, lambda e: {{'key': e.key, 'value': e.value}}))"

@@ -4,15 +4,16 @@
 -- wrote: 9.2 stays 9.2 and does not become 9.199999999999999289. A double's own digits are its shortest decimal spelling.
 -- Casting that spelling is exact but slow (1.4 s per million values), so money_double() first tries ten decimals as a 64-bit
 -- number: below 200,000 a number with at most ten decimals that turns back into the same double is that shortest spelling.
+-- TRY_CAST, where the condition already makes sure that it fits, because DuckDB may evaluate a branch before its condition.
 
 CREATE OR REPLACE TEMP MACRO money_double(x) AS
     CASE
         WHEN x IS NULL THEN NULL
-        WHEN abs(x) < 200000 AND CAST(CAST(x AS DECIMAL(18, 10)) AS DOUBLE) = x
-            THEN CAST(CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
-        WHEN abs(x) < 1 THEN CAST(CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 18)) AS DECIMAL(38, 18))
-        WHEN abs(x) < 100 THEN CAST(CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 16)) AS DECIMAL(38, 18))
-        WHEN abs(x) < 10000 THEN CAST(CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 14)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 200000 AND CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DOUBLE) = x
+            THEN CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 1 THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 18)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 100 THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 16)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 10000 THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 14)) AS DECIMAL(38, 18))
         ELSE CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 18))
     END;
 
@@ -20,18 +21,10 @@ CREATE OR REPLACE TEMP MACRO money_double(x) AS
 CREATE OR REPLACE TEMP MACRO money_text(x) AS
     CASE
         WHEN x IS NULL THEN NULL
-        WHEN regexp_full_match(x, '-?\d{1,7}(\.\d{0,10})?') THEN CAST(CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
+        WHEN regexp_full_match(x, '-?\d{1,7}(\.\d{0,10})?') THEN CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
         WHEN regexp_full_match(x, '\s*-?\$?-?\d{1,3}(,\d{3})+(\.\d*)?\s*') OR x LIKE '%$%'
             THEN CAST(replace(replace(x, '$', ''), ',', '') AS DECIMAL(38, 18))
         ELSE CAST(x AS DECIMAL(38, 18))
-    END;
-
--- A JSON object, or Azure's object without its braces, as a map. Values that are not text keep their JSON spelling.
-CREATE OR REPLACE TEMP MACRO map_text(x) AS
-    CASE
-        WHEN x IS NULL OR trim(x) IN ('', '{}', 'null', 'NULL', '[]') THEN NULL
-        WHEN left(trim(x), 1) = '{' THEN CAST(CAST(x AS JSON) AS MAP(VARCHAR, VARCHAR))
-        ELSE CAST(CAST('{' || x || '}' AS JSON) AS MAP(VARCHAR, VARCHAR))
     END;
 
 -- [{key, value}, …] as a map; the first of two equal keys wins, because a bill lists the resource's own value first.
@@ -54,9 +47,27 @@ CREATE OR REPLACE TEMP MACRO aws_tags(resource_tags, tags) AS
                     lambda e: e.value IS NOT NULL AND e.value <> ''),
         lambda e: {'key': aws_tag_key(e.key), 'value': e.value})));
 
--- Some tools write lists of records as Python prints them, with single quotes: read those as JSON too.
+-- Some tools write lists of records as Python prints them, with single quotes: read those as JSON too. A quote is a delimiter
+-- where it touches punctuation; inside 'it''s' it does not.
 CREATE OR REPLACE TEMP MACRO json_of_repr(x) AS
-    CASE WHEN x LIKE '[{''%' THEN replace(replace(x, '''', '"'), 'None', 'null') ELSE x END;
+    CASE WHEN x LIKE '[{''%'
+         THEN regexp_replace(regexp_replace(regexp_replace(x, '([\[{,:]\s*)''', '\1"', 'g'), '''(\s*[,:}\]])', '"\1', 'g'),
+                             ':\s*None\b', ': null', 'g')
+         ELSE x END;
+
+-- A JSON object, Azure's object without its braces, or a JSON list of {key, value}, as a map. Values that are not text keep
+-- their JSON spelling; of two equal keys the first wins.
+CREATE OR REPLACE TEMP MACRO map_json(j) AS
+    CASE WHEN len(list_distinct(json_keys(j))) = len(json_keys(j)) THEN CAST(j AS MAP(VARCHAR, VARCHAR))
+         ELSE map_of_pairs(list_transform(json_keys(j), lambda k: {'key': k, 'value': j ->> k})) END;
+CREATE OR REPLACE TEMP MACRO map_text(x) AS
+    CASE
+        WHEN x IS NULL OR trim(x) IN ('', '{}', 'null', 'NULL', '[]') THEN NULL
+        WHEN left(trim(x), 1) = '{' THEN map_json(CAST(x AS JSON))
+        WHEN left(trim(x), 1) = '['
+            THEN map_of_pairs(from_json(json_of_repr(x), '[{"key":"VARCHAR","value":"VARCHAR"}]'))
+        ELSE map_json(CAST('{' || x || '}' AS JSON))
+    END;
 
 -- The spelling that FOCUS allows: 'usage-based', 'UsageBased' and 'Usage-Based' are one value. What is none stays as it is,
 -- so that the loader refuses it by name; known_of() gives NULL instead.

@@ -32,6 +32,7 @@ reads:
   BillingAccountType: text
   BillingCurrency: text
   BillingPeriodStart: timestamp
+  charge_month: {type: month, from: ChargePeriodStart}
   CapacityReservationId: text
   CapacityReservationStatus: text
   ChargeCategory: {type: text, from: [ChargeCategory, ChargeType]}
@@ -111,8 +112,8 @@ SELECT
 
     ChargePeriodStart,
     ChargePeriodEnd,
-    date_trunc('month', coalesce(BillingPeriodStart, ChargePeriodStart)) AS BillingPeriodStart,
-    date_trunc('month', coalesce(BillingPeriodStart, ChargePeriodStart)) + INTERVAL 1 MONTH AS BillingPeriodEnd,
+    date_trunc('month', coalesce(BillingPeriodStart, charge_month)) AS BillingPeriodStart,
+    date_trunc('month', coalesce(BillingPeriodStart, charge_month)) + INTERVAL 1 MONTH AS BillingPeriodEnd,
 
     -- values in FOCUS's own spelling: Google's view writes 'usage' and 'committed', Oracle 'Usage-based'
     one_of(ChargeCategory, ['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment']) AS ChargeCategory,
