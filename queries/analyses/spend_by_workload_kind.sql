@@ -1,0 +1,79 @@
+/*
+id: spend_by_workload_kind
+title: Spend by kind of work
+version: 1
+owner: finops-ledger
+why: >
+  Training, serving, notebooks, tokens, storage: what the money was for, whatever the provider calls the service.
+reads: [allocation.charges]
+params:
+  period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
+columns:
+  WorkloadKind: As "training.job", "inference.endpoint", "tokens.input" and so on; "other" for what is not machine learning
+  BillingCurrency: The currency of the bill. Currencies are never added.
+  EffectiveCost: Cost of record, amortised; commitments and their fees spread over what they cover
+  BilledCost: What the invoice charges for the same rows
+  PreviousEffectiveCost: EffectiveCost in the period before; empty if the ledger does not reach back that far
+  EffectiveCostChange: The difference of the two; empty if there is nothing to compare with
+  ChangePercent: The difference in percent of the period before
+  SharePercent: Part of the currency's EffectiveCost in the period, in percent
+*/
+WITH compared AS (          -- whole months are compared with the same number of months, other periods with as many days
+    SELECT
+        CAST($period_start AS DATE) AS period_start,
+        CAST($period_end AS DATE) AS period_end,
+        CASE WHEN day(CAST($period_start AS DATE)) = 1 AND day(CAST($period_end AS DATE)) = 1
+             THEN CAST(CAST($period_start AS DATE)
+                       - to_months(datediff('month', CAST($period_start AS DATE), CAST($period_end AS DATE))) AS DATE)
+             ELSE CAST($period_start AS DATE)
+                  - CAST(datediff('day', CAST($period_start AS DATE), CAST($period_end AS DATE)) AS INTEGER)
+        END AS previous_start
+),
+reach AS (                  -- the day on which the ledger begins, per currency
+    SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
+    FROM allocation.charges
+    GROUP BY BillingCurrency
+),
+shares AS (                 -- each share of a charge in the two periods
+    SELECT
+        coalesce(x_WorkloadKind, 'other') AS WorkloadKind,
+        BillingCurrency,
+        AllocatedEffectiveCost AS cost,
+        AllocatedBilledCost AS billed,
+        ChargePeriodStart >= (SELECT period_start FROM compared) AS is_current
+    FROM allocation.charges
+    WHERE ChargePeriodStart >= (SELECT previous_start FROM compared)
+      AND ChargePeriodStart < (SELECT period_end FROM compared)
+),
+sums AS (
+    SELECT
+        WorkloadKind,
+        BillingCurrency,
+        coalesce(sum(cost) FILTER (is_current), 0) AS EffectiveCost,
+        coalesce(sum(billed) FILTER (is_current), 0) AS BilledCost,
+        coalesce(sum(cost) FILTER (NOT is_current), 0) AS previous_cost
+    FROM shares
+    GROUP BY WorkloadKind, BillingCurrency
+),
+comparable AS (             -- before the ledger begins, the cost is unknown and not zero
+    SELECT
+        sums.*,
+        CASE WHEN reach.first_day <= (SELECT previous_start FROM compared) THEN sums.previous_cost END
+            AS PreviousEffectiveCost
+    FROM sums
+    JOIN reach ON reach.BillingCurrency = sums.BillingCurrency
+),
+spend_by_workload_kind AS (
+    SELECT
+        WorkloadKind,
+        BillingCurrency,
+        EffectiveCost,
+        BilledCost,
+        PreviousEffectiveCost,
+        EffectiveCost - PreviousEffectiveCost AS EffectiveCostChange,
+        round(100.0 * (EffectiveCost - PreviousEffectiveCost) / NULLIF(abs(PreviousEffectiveCost), 0), 1) AS ChangePercent,
+        round(100.0 * EffectiveCost / NULLIF(sum(EffectiveCost) OVER (PARTITION BY BillingCurrency), 0), 1) AS SharePercent
+    FROM comparable
+)
+SELECT * FROM spend_by_workload_kind
+ORDER BY BillingCurrency, EffectiveCost DESC, WorkloadKind
