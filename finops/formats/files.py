@@ -104,9 +104,10 @@ def _bomb(name: str) -> BadInputError:
 def _head(path: Path, packing: str, name: str) -> bytes:
     try:
         if packing == "gzip":
-            _refuse_gzip_bomb(path, name)
             with gzip.open(path) as stream:
-                return stream.read(_HEAD)
+                head = stream.read(_HEAD)
+            _refuse_gzip_bomb(path, name)
+            return head
         if packing == "zip":
             member = zip_member(path, name)
             with zipfile.ZipFile(path) as archive, archive.open(member) as inner:
@@ -123,9 +124,15 @@ def _refuse_gzip_bomb(path: Path, name: str) -> None:
     packed = path.stat().st_size
     with path.open("rb") as stream:
         stream.seek(-4, io.SEEK_END)
-        unpacked = int.from_bytes(stream.read(4), "little")  # modulo 4 GiB: enough to catch what is worth catching
-    if unpacked > LARGEST_RATIO * packed and unpacked > _HEAD:
-        raise _bomb(name)
+        stated = int.from_bytes(stream.read(4), "little")  # modulo 4 GiB, and anything at all if the file is cut off
+    if stated <= max(LARGEST_RATIO * packed, _HEAD):
+        return
+    unpacked = 0
+    with gzip.open(path) as stream:
+        while block := stream.read(_HEAD):
+            unpacked += len(block)
+            if unpacked > max(LARGEST_RATIO * packed, _HEAD):
+                raise _bomb(name)
 
 
 def _decode(head: bytes, name: str) -> str:

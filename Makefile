@@ -1,0 +1,43 @@
+# Everything from a fresh clone with python3, make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench docs sample clean
+
+demo: .venv/ready      ## Set up, run the weekly job on the bundled fixtures; the last line names the report
+	@rm -rf demo && cp -R fixtures/workspace demo
+	@cd demo && ../$(BIN)/finops --today 2026-10-26 run
+
+test: .venv/ready-dev  ## Set up and run the whole test suite
+	$(BIN)/pytest -n 2
+
+lint: .venv/ready-dev  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check finops tests benchmarks fixtures
+	$(BIN)/mypy
+
+bench: .venv/ready-dev ## Load and build 10 million rows, as a ratio to plain DuckDB on the same machine
+	$(BIN)/python -m benchmarks.run
+
+docs: .venv/ready-dev  ## Write the generated parts of docs/ again
+	$(BIN)/python -m docs.generate
+
+sample: .venv/ready-dev ## Write docs/sample_report/ again from the fixtures
+	rm -rf demo && cp -R fixtures/workspace demo
+	cd demo && ../$(BIN)/finops --today 2026-10-26 --quiet run
+	rm -rf docs/sample_report && cp -R demo/reports/weekly-2026-W43 docs/sample_report
+
+clean:                 ## Remove what the targets above made
+	rm -rf .venv demo dist benchmarks/data
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/ready: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  hatchling hypothesis mypy pytest pytest-xdist ruff types-PyYAML
+	@touch $@

@@ -1,0 +1,93 @@
+"""``finops init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from finops.cli.app import App, pass_app
+from finops.errors import UsageError
+
+CONFIG = """\
+# A finops workspace. Every key is in docs/configuration.md; paths are relative to this file.
+
+[company]
+name = "{name}"
+
+# Where bills come from: a section per source, named as you like. 'finops collect' reads them all, 'finops run' does that
+# and builds and reports. Single files go in with 'finops load FILE'.
+#
+# [sources.prod-aws]
+# type = "files"                # a folder of bills in any format that finops knows
+# path = "/data/exports/aws"
+
+[landing]
+path = "landing"                # every delivered file, as it came, under its hash: back this up
+
+[warehouse]
+path = "finops.duckdb"          # derived: 'finops build --full' makes it again from landing/
+memory_limit = "3GB"
+
+[paths]
+queries = "queries"             # your own SQL: same path as a shipped file replaces it, a new path adds a rule
+mappings = "mappings"           # which account, project, resource or tag spelling belongs to which team
+templates = "templates"         # your own report templates
+
+[reports]
+path = "reports"
+
+# Thresholds of rules ('finops queries show ID' lists them):
+# [params.always_on_notebook_instance]
+# window_days = 7
+"""
+
+MAPPINGS = {
+    "teams.csv": ("team,name,cost_center,owner", ["search,Search,cc-1042,search-lead@example.com"]),
+    "tag_aliases.csv": ("kind,alias,canonical", ["key,tema,team", "value,ml-reserch,ml-research"]),
+    "accounts.csv": ("account_id,team", ["111122223333,search"]),
+    "projects.csv": ("project_id,team", ["acme-search-prod,search"]),
+    "resources.csv": ("pattern,team", ["^search-,search"]),
+    "callers.csv": ("pattern,team", [":role/search-,search"]),
+}
+
+QUERIES_README = """\
+Your own SQL files. The same path as a shipped file replaces it (finops queries copy ID gives you a start); a new path adds
+one: allocate/, findings/, analyses/, checks/, classify/, normalise/. 'finops queries check' tells what is wrong with them.
+"""
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--example", is_flag=True, help="Put an example line into each mapping file.")
+@pass_app
+def init(app: App, folder: Path, example: bool) -> None:
+    """Start a workspace: finops.toml, mapping files, a folder for your own queries.
+
+    Existing files are never touched.
+
+    \b
+    Then:
+      finops load BILLS        # files or folders, any format
+      finops report            # last week; or --period 2026-10
+    """
+    config = folder / "finops.toml"
+    if config.exists():
+        raise UsageError("is a workspace already", where=str(folder.resolve()), next_step="Edit its finops.toml.")
+    folder.mkdir(parents=True, exist_ok=True)
+    name = folder.resolve().name.replace('"', "")
+    _write(config, CONFIG.format(name=name))
+    for file, (header, examples) in MAPPINGS.items():
+        _write(folder / "mappings" / file, "\n".join([header, *(examples if example else []), ""]))
+    if example:
+        _write(folder / "mappings" / "teams.csv", "team,name,cost_center,owner\nsearch,Search,cc-1042,\nml-research,ML research,cc-2087,\n")
+    _write(folder / "queries" / "README.md", QUERIES_README)
+    _write(folder / ".gitignore", "finops.duckdb*\nlanding/\nreports/\n")
+    app.say(f"A workspace is in {folder.resolve()}.")
+    app.say("Next: finops load BILLS, then finops report.")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,108 @@
+"""What many tests share: a workspace in a temporary folder, and the command line as a function."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finops.cli import run
+from finops.warehouse.connection import Connection, connect
+
+REPO = Path(__file__).resolve().parent.parent
+FIXTURES = REPO / "fixtures" / "deliveries"
+CORPUS = REPO.parent / "shared" / "corpus"
+
+
+@dataclass
+class Result:
+    """How a command ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Workspace:
+    """A workspace in a temporary folder, and ``finops`` in it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        (folder / "finops.toml").write_text('[company]\nname = "Test"\n')
+
+    def finops(self, *args: str | Path) -> Result:
+        """Run a command as a user would, in this process."""
+        self._capsys.readouterr()
+        code = run(["--config", str(self.folder / "finops.toml"), *map(str, args)])
+        out, err = self._capsys.readouterr()
+        return Result(code, out, err)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """A file below the workspace."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    @contextmanager
+    def warehouse(self) -> Iterator[Connection]:
+        con = connect(self.folder / "finops.duckdb", read_only=True)
+        try:
+            yield con
+        finally:
+            con.close()
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse."""
+        with self.warehouse() as con:
+            return con.execute(sql).fetchall()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workspace:
+    """An empty workspace."""
+    return Workspace(tmp_path, capsys)
+
+
+@pytest.fixture
+def finops_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``finops`` as a process of its own."""
+
+    def call(*args: str | Path, cwd: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "finops", *map(str, args)],
+            cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"}, **options,
+        )  # fmt: skip
+
+    return call
+
+
+FOCUS_HEADER = (
+    "BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,"
+    "BilledCost,EffectiveCost,ListCost,ContractedCost,BillingCurrency,ServiceName,ServiceCategory,ProviderName,"
+    "PublisherName,InvoiceIssuerName,ResourceId,SubAccountId,ConsumedQuantity,ConsumedUnit,Tags"
+)
+
+
+def focus_csv(*costs: str, account: str = "A", month: str = "2026-09", tags: str = "") -> str:
+    """A FOCUS 1.0 file with one row a cost."""
+    year, number = map(int, month.split("-"))
+    following = f"{year + number // 12}-{number % 12 + 1:02}"
+    rows = [
+        f"{account},{month}-01T00:00:00Z,{following}-01T00:00:00Z,{month}-{day:02}T00:00:00Z,{month}-{day:02}T01:00:00Z,"
+        f"Usage,{cost},{cost},{cost},{cost},USD,Amazon EC2,Compute,AWS,AWS,AWS,i-{day},acct-1,1,Hours,{tags}"
+        for day, cost in enumerate(costs, start=1)
+    ]
+    return "\n".join([FOCUS_HEADER, *rows, ""])

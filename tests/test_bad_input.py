@@ -1,0 +1,125 @@
+"""Damaged, wrong and hostile files: exit 4, one clear message, nothing of the slice loaded, the old one kept."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import FOCUS_HEADER, Workspace, focus_csv
+
+GOOD = focus_csv("1.5", "2.5")
+
+
+def zipped(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/").replace("_dot_", "."), content)
+    return buffer.getvalue()
+
+
+def parquet(tmp_path: Path) -> bytes:
+    csv = tmp_path / "x.csv"
+    csv.write_text(GOOD)
+    file = tmp_path / "x.parquet"
+    duckdb.connect().execute(f"COPY (FROM read_csv('{csv}', all_varchar = true)) TO '{file}' (FORMAT parquet)")
+    return file.read_bytes()
+
+
+def with_cell(column: str, value: str) -> str:
+    """The good file with one cell of its second row changed."""
+    lines = GOOD.split("\n")
+    cells = lines[2].split(",")
+    cells[FOCUS_HEADER.split(",").index(column)] = value
+    lines[2] = ",".join(cells)
+    return "\n".join(lines)
+
+
+DAMAGED = {
+    "cut_off.csv.gz": (gzip.compress(GOOD.encode() * 500)[:-30], "damaged or cut off"),
+    "not_gzip.csv.gz": (b"\x1f\x8b" + b"junk" * 100, "damaged or cut off"),
+    "junk.csv": (b"\x00\x01\x02\x03" * 500, "neither text nor Parquet"),
+    "empty.csv": (b"", "is empty"),
+    "words.csv": (b"the quick brown fox\njumps over\n", "is no bill that finops knows"),
+    "other.csv": (b"city,population\nBonn,300000\n", "its columns are: city, population"),
+    "latin1.csv": (GOOD.replace("Amazon EC2", "Größe").encode("latin-1"), "is not UTF-8: byte 0xf6"),
+    "utf16.csv": (GOOD.encode("utf-16"), "UTF-16"),
+    "cut_row.csv": (GOOD.rsplit(",", 9)[0].encode(), "more or fewer cells"),
+    "cut_quote.csv": (GOOD.encode() + b'A,2026-09-01T00:00:00Z,"never closed', ""),
+    "word.csv": (with_cell("BilledCost", "convertible").encode(), "line 3, column BilledCost: cannot read 'convertible' as an amount of money"),
+    "nan.csv": (with_cell("BilledCost", "NaN").encode(), "cannot read 'NaN' as an amount of money"),
+    "inf.csv": (with_cell("EffectiveCost", "inf").encode(), "column EffectiveCost: cannot read 'inf'"),
+    "absurd.csv": (with_cell("BilledCost", "9e17").encode(), "no line of a bill does"),
+    "overflow.csv": (with_cell("BilledCost", "1e300").encode(), "cannot read '1e300' as an amount of money"),
+    "no_cost.csv": (with_cell("BilledCost", "").encode(), "1 rows have no cost"),
+    "date.csv": (with_cell("ChargePeriodStart", "13/45/2026").encode(), "column ChargePeriodStart: cannot read '13/45/2026' as a date and time"),
+    "category.csv": (with_cell("ChargeCategory", "Banana").encode(), "ChargeCategory is 'Banana', which FOCUS does not allow"),
+    "tags.csv": (with_cell("Tags", "{broken").encode(), "column Tags: cannot read '{broken' as a JSON object"),
+    "huge_tags.csv": (with_cell("Tags", '"{""k"": ""' + "x" * 3_000_000 + '""}"').encode(), "more than 2 MB long"),
+    "bomb.zip": (zipped(bill_dot_csv=b"0" * 50_000_000), "more than 200 times its size"),
+    "bomb.csv.gz": (gzip.compress(b"0" * 50_000_000), "more than 200 times its size"),
+    "tricks.zip": (zipped(**{"..__..__etc__cron_dot_csv": GOOD.encode()}), "points outside of it"),
+    "two.zip": (zipped(a_dot_csv=GOOD.encode(), b_dot_csv=GOOD.encode()), "holds 2 files"),
+    "page.json": (b'{"hello": [1, 2', "is not JSON"),
+    "other.json": (b'{"kind": "cat", "name": ["x"]}', "is no bill that finops knows"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_refused_and_the_old_slice_kept(workspace: Workspace, name: str) -> None:
+    content, message = DAMAGED[name]
+    workspace.finops("load", workspace.write("good.csv", focus_csv("7")))
+    result = workspace.finops("load", workspace.write(f"in/{name}", content))
+    assert result.exit_code == 4, result.err
+    assert message in result.err
+    assert name in result.err
+    assert "Traceback" not in result.err
+    assert result.err.count("error:") == 1
+    assert workspace.query("SELECT sum(BilledCost), count(*) FROM focus.cost_and_usage") == [(Decimal(7), 1)]
+
+
+@pytest.mark.parametrize("cut", [8, 200, 0.5, 0.9])
+def test_a_cut_off_parquet_is_refused(workspace: Workspace, tmp_path: Path, cut: float) -> None:
+    content = parquet(tmp_path)
+    content = content[: int(cut if cut > 1 else cut * len(content))]
+    result = workspace.finops("load", workspace.write("in/cut.parquet", content))
+    assert result.exit_code == 4
+    assert "cut.parquet: the Parquet file is damaged or cut off" in result.err
+
+
+def test_nan_in_parquet_is_refused_with_its_row_and_column(workspace: Workspace) -> None:
+    file = workspace.folder / "nan.parquet"
+    duckdb.connect().execute(
+        f"""COPY (SELECT 'A' AS BillingAccountId, TIMESTAMP '2026-09-01' AS BillingPeriodStart, TIMESTAMP '2026-10-01' AS
+        BillingPeriodEnd, TIMESTAMP '2026-09-02' AS ChargePeriodStart, TIMESTAMP '2026-09-03' AS ChargePeriodEnd, 'Usage' AS
+        ChargeCategory, unnest([1.5, 'nan'::DOUBLE]) AS BilledCost, 1.0::DOUBLE AS EffectiveCost, 1.0::DOUBLE AS ListCost,
+        1.0::DOUBLE AS ContractedCost, 'USD' AS BillingCurrency, 'X' AS ServiceName, 'AWS' AS ProviderName) TO '{file}'"""
+    )
+    result = workspace.finops("load", file)
+    assert result.exit_code == 4
+    assert "nan.parquet, row 2, column BilledCost: cannot read 'nan' as an amount of money" in result.err
+
+
+def test_one_bad_file_in_a_folder_does_not_stop_the_good_ones(workspace: Workspace) -> None:
+    workspace.write("in/good.csv", GOOD)
+    workspace.write("in/bad.csv", "city,population\nBonn,300000\n")
+    workspace.write("in/README.md", "not a bill, and not an error")
+    result = workspace.finops("load", workspace.folder / "in")
+    assert result.exit_code == 4
+    assert workspace.query("SELECT sum(BilledCost) FROM focus.cost_and_usage") == [(Decimal(4),)]
+
+
+def test_a_bad_file_leaves_no_delivery_behind_that_a_later_build_would_trip_over(workspace: Workspace) -> None:
+    workspace.finops("load", workspace.write("bad.csv", with_cell("BilledCost", "x")))
+    assert not list((workspace.folder / "landing" / "deliveries").glob("*.json"))
+
+
+def test_a_path_that_is_not_there_is_wrong_usage(workspace: Workspace) -> None:
+    result = workspace.finops("load", workspace.folder / "nowhere.csv")
+    assert result.exit_code == 2
+    assert "there is no file or folder" in result.err
