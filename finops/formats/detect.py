@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from finops.errors import UnknownFormatError, UsageError
-from finops.formats.spec import FormatSpec, fold
+from finops.formats.spec import FormatSpec, spellings
 from finops.rules.header import nearest
 
 
@@ -21,7 +21,7 @@ def detect(columns: Sequence[str], specs: Sequence[FormatSpec], name: str, wante
         UnknownFormatError: says what was seen and which known format is nearest.
         UsageError: ``wanted`` is no format.
     """
-    seen = {fold(column) for column in columns}
+    seen = {spelling for column in columns for spelling in spellings(column)}
     if wanted:
         by_id = {spec.id: spec for spec in specs}
         if wanted not in by_id:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from finops.errors import BadInputError
 from finops.formats.files import LARGEST_CELL, PhysicalFile
-from finops.formats.spec import ColumnSpec, FormatSpec, fold
+from finops.formats.spec import ColumnSpec, FormatSpec, fold, spellings
 
 
 def quote(name: str) -> str:
@@ -168,7 +168,7 @@ def _resolve(
     spec: FormatSpec, column: ColumnSpec, candidate: str, described: Mapping[str, str]
 ) -> tuple[tuple[str, ...], str] | None:
     """The physical column and the conversion for one candidate spelling, or None where the files lack it."""
-    names = {fold(name): name for name in reversed(described)}
+    names = {spelling: name for name in reversed(described) for spelling in spellings(name)}
     parent, key = (candidate[:-1].split("[", 1)) if candidate.endswith("]") else (candidate, "")
     name = names.get(fold(parent))
     if name and key:
@@ -234,6 +234,8 @@ def _gather(column: ColumnSpec, described: Mapping[str, str]) -> tuple[tuple[str
 
 def _convert(spec: FormatSpec, column: ColumnSpec, expression: str, physical: str) -> str:
     """SQL that turns a physical value into the declared type; a value that is no such thing raises."""
+    if column.lenient:  # also inside: DuckDB computes what occurs twice before the outer TRY
+        expression = f"TRY({expression})"
     if physical == "VARCHAR":
         nulls = ", ".join(literal(null) for null in spec.nulls if null)
         text = f"nullif({expression}, '')"

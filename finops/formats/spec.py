@@ -26,6 +26,12 @@ def fold(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
+def spellings(name: str) -> tuple[str, ...]:
+    """The folded names under which a delivered column is known: ``Kosten (PreTaxCost)`` of a localised export is both."""
+    inner = re.search(r"\(([^()]+)\)\s*$", name)
+    return tuple(filter(None, (fold(name), fold(inner[1]) if inner else "")))
+
+
 @dataclass(frozen=True)
 class ColumnSpec:
     """One delivered column that a mapping reads."""

@@ -62,7 +62,7 @@ CREATE OR REPLACE TEMP MACRO map_json(j) AS
          ELSE map_of_pairs(list_transform(json_keys(j), lambda k: {'key': k, 'value': j ->> k})) END;
 CREATE OR REPLACE TEMP MACRO map_text(x) AS
     CASE
-        WHEN x IS NULL OR trim(x) IN ('', '{}', 'null', 'NULL', '[]') THEN NULL
+        WHEN x IS NULL OR trim(x) IN ('', '""', '{}', 'null', 'NULL', '[]') THEN NULL
         WHEN left(trim(x), 1) = '{' THEN map_json(CAST(x AS JSON))
         WHEN left(trim(x), 1) = '['
             THEN map_of_pairs(from_json(json_of_repr(x), '[{"key":"VARCHAR","value":"VARCHAR"}]'))
@@ -86,3 +86,6 @@ CREATE OR REPLACE TEMP MACRO service_provider(stated, provider, publisher) AS
         WHEN regexp_matches(provider, '^(Oracle|OCI)') AND NOT regexp_matches(publisher, '^(Oracle|OCI)') THEN publisher
         ELSE coalesce(provider, publisher)
     END;
+
+-- A JSON object without what is not stated; NULL where nothing is.
+CREATE OR REPLACE TEMP MACRO stated(object) AS nullif(json_merge_patch('{}', object), '{}');

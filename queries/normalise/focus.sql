@@ -195,7 +195,6 @@ SELECT
     map_or_null(x_CostCategories) AS x_CostCategories,
     x_ResourceGroup,
     x_CostCenter,
-    CASE WHEN x_SkuMeterId IS NOT NULL
-         THEN json_object('MeterId', x_SkuMeterId, 'MeterCategory', x_SkuMeterCategory,
-                          'MeterSubcategory', x_SkuMeterSubcategory, 'Term', x_SkuTerm) END AS x_Details
+    stated(json_object('MeterId', x_SkuMeterId, 'MeterCategory', x_SkuMeterCategory,
+                       'MeterSubCategory', x_SkuMeterSubcategory, 'Term', x_SkuTerm)) AS x_Details
 FROM delivered

@@ -166,5 +166,5 @@ SELECT
     sku_description AS x_UsageType,
     cost_type AS x_LineItemType,
     system_labels['compute.googleapis.com/machine_spec'] AS x_InstanceType,
-    CASE WHEN consumption_model IS NOT NULL THEN json_object('ConsumptionModel', consumption_model) END AS x_Details
+    stated(json_object('ConsumptionModel', consumption_model)) AS x_Details
 FROM delivered
