@@ -54,6 +54,9 @@ class Landing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        for partial in path.rglob(".*.partial"):
+            if not _alive(int(partial.name.split(".")[-2])):
+                partial.unlink(missing_ok=True)  # a run that was killed left it
 
     def keep(self, delivery: Delivery, source_id: str, received_at: datetime) -> DeliveryRecord:
         """Copy a delivery's files in, then its record. Files that are there are not copied again."""
@@ -127,6 +130,16 @@ class Landing:
                 _write_whole(target, iter(lambda: source.read(_BLOCK), b""))
             target.chmod(0o444)
         return LandedFile(name, digest, path.stat().st_size, stored)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sha256(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""Speed as a ratio to a floor that is measured on the same machine in the same run."""
