@@ -53,7 +53,11 @@ def read_pages(file: PhysicalFile, name: str) -> Iterator[dict[str, Any]]:
 
 def _records(bucket: Any, name: str) -> Iterator[dict[str, Any]]:
     if not (isinstance(bucket, dict) and isinstance(bucket.get("results"), list)):
-        raise BadInputError("is JSON, but its 'data' has no buckets with 'results'", where=name)
+        raise BadInputError(
+            "is JSON, but its 'data' has no buckets with 'results'",
+            where=name,
+            next_step="finops reads OpenAI and Anthropic cost and usage pages, and bills as JSON lines.",
+        )
     around = {f"bucket_{key}": value for key, value in bucket.items() if key != "results"}
     for result in bucket["results"]:
         yield {**around, **result}
