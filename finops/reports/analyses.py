@@ -38,7 +38,7 @@ class Result:
             raise QueryFileError(
                 f"has no column '{name}', which the report shows",
                 where=str(self.query.path),
-                next_step=f"Its columns are {', '.join(self.columns)}. 'finops queries show {self.query.id}' shows the contract.",
+                next_step=f"It has {', '.join(self.columns)}. The contract: finops queries show {self.query.id}.",
             ) from None
 
     def records(self) -> list[dict[str, Any]]:
@@ -49,8 +49,8 @@ class Result:
 def bind(query: QueryFile, arguments: Mapping[str, str], today: date) -> tuple[dict[str, Any], Period | None]:
     """The values for a query's declared parameters, and its period.
 
-    ``arguments`` are as typed (``{"period": "2026-W43"}``); what is not given gets its default. A period ``p`` binds
-    ``$p_start`` and ``$p_end`` as dates.
+    ``arguments`` are as typed (``{"period": "2026-W43"}``); what is not given gets its default. A period binds
+    ``$period_start``, ``$period_end``, ``$previous_start`` and ``$previous_end``; ``$today`` is there always.
 
     Raises:
         UsageError: an argument is not declared, or is not of the declared type.
@@ -61,14 +61,15 @@ def bind(query: QueryFile, arguments: Mapping[str, str], today: date) -> tuple[d
                 f"'{query.id}' has no parameter '{name}'{nearest(name, list(query.params))}",
                 next_step=f"It takes: {', '.join(query.params) or 'none'}.",
             )
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"today": today}
     period = None
     for name, parameter in query.params.items():
         given = arguments.get(name, parameter.default)
         if parameter.type == "period":
-            chosen = parse_period(str(given), today)
-            period = period or chosen
-            values[f"{name}_start"], values[f"{name}_end"] = chosen.start, chosen.end
+            period = parse_period(str(given), today)
+            before = period.previous()
+            values |= {"period_start": period.start, "period_end": period.end}
+            values |= {"previous_start": before.start, "previous_end": before.end}
         else:
             values[name] = _value(parameter, given)
     return values, period
@@ -106,7 +107,7 @@ def run_analysis(con: Connection, query: QueryFile, arguments: Mapping[str, str]
             raise QueryFileError(
                 f"uses ${', $'.join(undeclared)}, which its header does not declare",
                 where=str(query.path),
-                next_step="Declare it under params: (a period 'p' gives $p_start and $p_end).",
+                next_step="Declare it under params: (a period gives $period_start, $period_end, $previous_start …).",
             )
         cursor = con.execute(query.body, {name: value for name, value in values.items() if name in used})
         description: Sequence[Any] = cursor.description or ()

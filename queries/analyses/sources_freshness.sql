@@ -54,7 +54,7 @@ sources_freshness AS (
         CASE WHEN configured.status IN ('denied', 'failed', 'incomplete', 'missing') THEN configured.status
              WHEN charged.ChargeCount IS NULL THEN 'missing'
              WHEN charged.DataThrough IS NULL
-                  OR datediff('day', charged.DataThrough, CAST($period_end AS DATE)) - 1 > $stale_after_days THEN 'stale'
+                  OR datediff('day', charged.DataThrough, CAST($period_end AS DATE)) - 1 > CAST($stale_after_days AS INTEGER) THEN 'stale'
              ELSE 'current' END AS Status,
         charged.DataThrough,
         datediff('day', charged.DataThrough, CAST($period_end AS DATE)) - 1 AS DaysMissing,
@@ -66,7 +66,6 @@ sources_freshness AS (
     LEFT JOIN deliveries ON deliveries.SourceId = sources.SourceId
     LEFT JOIN charged ON charged.SourceId = sources.SourceId
     LEFT JOIN configured ON configured.SourceId = sources.SourceId
-    WHERE CAST($period_start AS DATE) < CAST($period_end AS DATE)
 )
 SELECT * FROM sources_freshness
 ORDER BY CASE Status WHEN 'current' THEN 1 ELSE 0 END, SourceId

@@ -19,18 +19,7 @@ columns:
   ChangePercent: The difference in percent of the period before
   SharePercent: Part of the currency's EffectiveCost in the period, in percent
 */
-WITH compared AS (          -- whole months are compared with the same number of months, other periods with as many days
-    SELECT
-        CAST($period_start AS DATE) AS period_start,
-        CAST($period_end AS DATE) AS period_end,
-        CASE WHEN day(CAST($period_start AS DATE)) = 1 AND day(CAST($period_end AS DATE)) = 1
-             THEN CAST(CAST($period_start AS DATE)
-                       - to_months(datediff('month', CAST($period_start AS DATE), CAST($period_end AS DATE))) AS DATE)
-             ELSE CAST($period_start AS DATE)
-                  - CAST(datediff('day', CAST($period_start AS DATE), CAST($period_end AS DATE)) AS INTEGER)
-        END AS previous_start
-),
-reach AS (                  -- the day on which the ledger begins, per currency
+WITH reach AS (             -- the day on which the ledger begins, per currency
     SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
     FROM allocation.charges
     GROUP BY BillingCurrency
@@ -41,10 +30,10 @@ shares AS (                 -- each share of a charge in the two periods
         BillingCurrency,
         AllocatedEffectiveCost AS cost,
         AllocatedBilledCost AS billed,
-        ChargePeriodStart >= (SELECT period_start FROM compared) AS is_current
+        ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
     FROM allocation.charges
-    WHERE ChargePeriodStart >= (SELECT previous_start FROM compared)
-      AND ChargePeriodStart < (SELECT period_end FROM compared)
+    WHERE ChargePeriodStart >= CAST($previous_start AS DATE)
+      AND ChargePeriodStart < CAST($period_end AS DATE)
 ),
 sums AS (
     SELECT
@@ -59,7 +48,7 @@ sums AS (
 comparable AS (             -- before the ledger begins, the cost is unknown and not zero
     SELECT
         sums.*,
-        CASE WHEN reach.first_day <= (SELECT previous_start FROM compared) THEN sums.previous_cost END
+        CASE WHEN reach.first_day <= CAST($previous_start AS DATE) THEN sums.previous_cost END
             AS PreviousEffectiveCost
     FROM sums
     JOIN reach ON reach.BillingCurrency = sums.BillingCurrency

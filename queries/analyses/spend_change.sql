@@ -24,18 +24,7 @@ columns:
   SharePercent: Part of the change of the currency's total, in percent; over 100 where others fell
   ResourceId: The provider's identifier; empty for charges without a resource
 */
-WITH compared AS (          -- whole months are compared with the same number of months, other periods with as many days
-    SELECT
-        CAST($period_start AS DATE) AS period_start,
-        CAST($period_end AS DATE) AS period_end,
-        CASE WHEN day(CAST($period_start AS DATE)) = 1 AND day(CAST($period_end AS DATE)) = 1
-             THEN CAST(CAST($period_start AS DATE)
-                       - to_months(datediff('month', CAST($period_start AS DATE), CAST($period_end AS DATE))) AS DATE)
-             ELSE CAST($period_start AS DATE)
-                  - CAST(datediff('day', CAST($period_start AS DATE), CAST($period_end AS DATE)) AS INTEGER)
-        END AS previous_start
-),
-reach AS (                  -- the day on which the ledger begins, per currency
+WITH reach AS (             -- the day on which the ledger begins, per currency
     SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
     FROM allocation.charges
     GROUP BY BillingCurrency
@@ -49,12 +38,12 @@ shares AS (                 -- each share of a charge in the two periods, where 
         charges.x_WorkloadKind,
         charges.BillingCurrency,
         charges.AllocatedEffectiveCost AS cost,
-        charges.ChargePeriodStart >= (SELECT period_start FROM compared) AS is_current
+        charges.ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
     FROM allocation.charges AS charges
     JOIN reach ON reach.BillingCurrency = charges.BillingCurrency
-    WHERE reach.first_day <= (SELECT previous_start FROM compared)
-      AND charges.ChargePeriodStart >= (SELECT previous_start FROM compared)
-      AND charges.ChargePeriodStart < (SELECT period_end FROM compared)
+    WHERE reach.first_day <= CAST($previous_start AS DATE)
+      AND charges.ChargePeriodStart >= CAST($previous_start AS DATE)
+      AND charges.ChargePeriodStart < CAST($period_end AS DATE)
 ),
 sums AS (
     SELECT

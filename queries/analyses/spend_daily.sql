@@ -20,7 +20,6 @@ WITH charges AS (
     FROM focus.cost_and_usage
     WHERE ChargePeriodStart >= CAST($period_end AS DATE) - 91
       AND ChargePeriodStart < CAST($period_end AS DATE)
-      AND CAST($period_start AS DATE) < CAST($period_end AS DATE)
 ),
 spend_daily AS (            -- a day without a row is not in the ledger: unknown, not zero
     SELECT

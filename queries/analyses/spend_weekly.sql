@@ -19,7 +19,6 @@ WITH weeks AS (
     SELECT
         CAST(date_trunc('week', CAST($period_end AS DATE) - 1) AS DATE) - 84 AS first_monday,
         CAST(date_trunc('week', CAST($period_end AS DATE) - 1) AS DATE) + 7 AS end_monday
-    WHERE CAST($period_start AS DATE) < CAST($period_end AS DATE)
 ),
 shares AS (
     SELECT

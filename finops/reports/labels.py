@@ -1,0 +1,48 @@
+"""Words for the kinds of work that ``x_WorkloadKind`` knows, for sentences and tables."""
+
+from __future__ import annotations
+
+_KINDS = {
+    "training.hyperpod": "HyperPod cluster",
+    "training.job": "training job",
+    "training.spot": "training job on spot",
+    "training.warmpool": "training warm pool",
+    "training.plan": "training plan",
+    "inference.endpoint": "endpoint",
+    "inference.async": "async endpoint",
+    "inference.serverless": "serverless endpoint",
+    "inference.batch": "batch transform",
+    "inference.provisioned": "provisioned throughput",
+    "notebook.instance": "notebook instance",
+    "notebook.studio": "Studio app",
+    "notebook.canvas": "Canvas session",
+    "processing": "processing job",
+    "training.customization": "model customisation job",
+    "gpu.ec2": "GPU instance",
+    "compute.gpu": "GPU instance",
+    "compute.tpu": "TPU node",
+    "reservation.unused": "unused capacity reservation",
+    "storage.notebook": "notebook storage",
+    "storage.ebs": "volume",
+    "storage.volume": "volume",
+    "storage.snapshot": "snapshot",
+    "tokens.input": "input tokens",
+    "tokens.output": "output tokens",
+    "tokens.cache_read": "cached input tokens",
+    "tokens.cache_write": "tokens written to a cache",
+    "other": "not machine learning",
+}
+
+
+def kind_label(kind: str | None) -> str:
+    """``HyperPod cluster`` for ``training.hyperpod``; an unknown kind is spelt out."""
+    if not kind:
+        return ""
+    if kind in _KINDS:
+        return _KINDS[kind]
+    return " ".join(reversed(kind.replace("_", " ").split(".")))
+
+
+def short_id(name: str, longest: int = 34) -> str:
+    """A name that fits into a line: its middle left out if it must."""
+    return name if len(name) <= longest else f"{name[: longest - 9]}\N{HORIZONTAL ELLIPSIS}{name[-8:]}"

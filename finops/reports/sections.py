@@ -1,0 +1,162 @@
+"""Which named query stands in which section, with which columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from finops.reports.tables import Layout, Show
+
+_CHANGE = ("EffectiveCostChange", "PreviousEffectiveCost")
+_SPEND = (
+    Show("EffectiveCost", "Effective cost", "money", total=True),
+    Show("SharePercent", "Share", "percent", secondary=True),
+    Show("EffectiveCostChange", "Change", "change", total=True),
+    Show("ChangePercent", "in %", "change_percent", of=_CHANGE, secondary=True),
+    Show("BilledCost", "Billed cost", "money", total=True, secondary=True),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A section before its numbers are known."""
+
+    id: str
+    query_id: str
+    title: str
+    lead: str
+    """One sentence that says how to read it."""
+    empty: str
+    """What stands there if there is no row."""
+    layout: Layout
+
+
+def _spend(section: str, query: str, title: str, lead: str, first: Show, tint: str = "", limit: int = 10) -> Plan:
+    layout = Layout((first, *_SPEND), limit, bar="EffectiveCost", tint=tint)
+    return Plan(section, query, title, lead, "Nothing was charged in this period.", layout)
+
+
+PLANS = (
+    _spend("teams", "spend_by_team", "By team",
+           "Every charge belongs to one team. What belongs to nobody has a row of its own.",
+           Show("Team", "Team"), tint="Team", limit=12),
+    _spend("services", "spend_by_service", "By service", "In the provider's own words.",
+           Show("ServiceName", "Service", note="ServiceProviderName")),
+    _spend("kinds", "spend_by_workload_kind", "By kind of work",
+           "What the money was for, whatever the provider calls the service.",
+           Show("WorkloadKind", "Kind of work", "kind"), limit=12),
+    _spend("accounts", "spend_by_account", "By account", "Accounts, projects and subscriptions, as the bill is cut.",
+           Show("SubAccountName", "Account", note="SubAccountId", fallback="SubAccountId")),
+    _spend("resources", "top_resources", "By resource",
+           "The single things that cost most; charges without a resource are one line per service and team.",
+           Show("ResourceName", "Resource", note="ServiceName", fallback="ServiceName")),
+    Plan("changes", "spend_change", "Why it changed",
+         "Each team, service and resource whose cost moved, largest first; together they are all of the change.",
+         "Nothing changed, or the ledger does not reach back far enough to compare.",
+         Layout((
+             Show("ResourceName", "What", note="ServiceName", fallback="ServiceName"),
+             Show("Team", "Team"),
+             Show("Change", "", "badge"),
+             Show("PreviousEffectiveCost", "Before", "money", total=True, secondary=True),
+             Show("EffectiveCost", "Now", "money", total=True, secondary=True),
+             Show("EffectiveCostChange", "Change", "change", total=True),
+             Show("SharePercent", "of the change", "percent", secondary=True),
+         ), tint="Team", limit=8)),
+    Plan("waste", "idle_ml", "Waste: machine learning that runs for nobody",
+         "What was billed and did no work, by measured activity. The saving is for a month and net of commitments.",
+         "No rule found an idle or underused resource.",
+         Layout((
+             Show("ResourceName", "Resource", note="Reason"),
+             Show("Team", "Team"),
+             Show("Status", "Verdict", "badge", note="Confidence"),
+             Show("WindowStart", "Since", "date", secondary=True),
+             Show("CostInWindow", "Cost in window", "money"),
+             Show("MonthlySaving", "Saving a month", "money", total=True),
+         ), tint="Team", limit=25, keep=lambda row: row["Status"] != "unknown")),
+    Plan("unknowns", "idle_ml", "What could not be told",
+         "Billed, but the activity could not be read or not be judged. Unknown is not idle, and it is not fine.",
+         "Every resource that the rules looked at could be judged.",
+         Layout((
+             Show("ResourceName", "Resource", note="Reason"),
+             Show("Team", "Team"),
+             Show("WindowStart", "Since", "date", secondary=True),
+             Show("CostInWindow", "Cost in window", "money"),
+         ), tint="Team", limit=12, foot=False, keep=lambda row: row["Status"] == "unknown")),
+    Plan("untagged", "untagged_spend", "What belongs to nobody",
+         "Ask the owner of the account, or write a rule for it in the team mapping.",
+         "Every charge of the period has a team.",
+         Layout((
+             Show("SubAccountName", "Account", note="SubAccountId", fallback="SubAccountId"),
+             Show("ServiceName", "Service"),
+             Show("ChargeCategory", "Charge", secondary=True),
+             Show("ResourceCount", "Resources", "count", secondary=True),
+             Show("EffectiveCost", "Effective cost", "money", total=True),
+             Show("SharePercent", "of all", "percent", secondary=True),
+         ), limit=8)),
+    Plan("coverage", "allocation_coverage", "How spend found its team",
+         "A direct tag is best. What is split or belongs to nobody should shrink.",
+         "Nothing was charged in this period.",
+         Layout((
+             Show("AllocationMethod", "Method"),
+             Show("EffectiveCost", "Effective cost", "money", total=True),
+             Show("SharePercent", "Share", "percent"),
+         ), bar="EffectiveCost")),
+    Plan("commitments", "commitments", "Commitments",
+         "What was promised is paid for whether it is used or not.",
+         "No commitment was charged in this period.",
+         Layout((
+             Show("CommitmentName", "Commitment", note="CommitmentType"),
+             Show("CommittedCost", "Committed", "money", total=True),
+             Show("UsedCost", "Used", "money", total=True, secondary=True),
+             Show("UnusedCost", "Unused", "money", total=True),
+             Show("UtilisationPercent", "in use", "percent", of=("UsedCost", "CommittedCost")),
+         ), bar="UnusedCost", limit=8)),
+    Plan("tokens", "token_spend", "Tokens",
+         "Cost by model and direction, with the price that was paid. No count: the source states money only.",
+         "No language model was billed by the token.",
+         Layout((
+             Show("Model", "Model", note="ServiceProviderName"),
+             Show("Direction", "Direction"),
+             Show("Tokens", "Tokens", "count", secondary=True),
+             Show("CostPerMillionTokens", "A million", "money", secondary=True),
+             Show("EffectiveCost", "Effective cost", "money", total=True),
+         ), bar="EffectiveCost", limit=8)),
+    Plan("apart", "tax_credits_support", "Tax, credits, support and corrections",
+         "In every total above, and no use of anything. They come once a month, so the month stands beside the period.",
+         "None in this month or the one before.",
+         Layout((
+             Show("Kind", "Kind", note="ServiceName"),
+             Show("EffectiveCost", "In the period", "money", total=True),
+             Show("MonthToDateCost", "Month to date", "money", total=True),
+             Show("PreviousMonthCost", "Month before", "money", total=True, secondary=True),
+         ), limit=12)),
+    Plan("bills", "reconciliation", "Delivered, in the ledger, allocated",
+         "Billed cost by source and billing month.",
+         "Nothing has been loaded.",
+         Layout((
+             Show("SourceId", "Source", note="InvoiceStatus"),
+             Show("BillingMonth", "Billing month", "date"),
+             Show("DeliveredBilledCost", "Delivered", "money", total=True),
+             Show("LedgerBilledCost", "Ledger", "money", total=True, secondary=True),
+             Show("AllocatedBilledCost", "Allocated", "money", total=True, secondary=True),
+             Show("LedgerDifference", "Ledger - delivered", "money", total=True),
+             Show("AllocationDifference", "Allocated - ledger", "money", total=True),
+         ), limit=24)),
+    Plan("sources", "sources_freshness", "Sources", "How far each source reaches.", "No source is known.",
+         Layout((
+             Show("SourceId", "Source", note="Detail"),
+             Show("Status", "Status", "badge"),
+             Show("DataThrough", "Data through", "date"),
+             Show("BillingMonths", "Months", "count", secondary=True),
+             Show("ChargeCount", "Rows", "count"),
+         ), limit=50, currency="", foot=False)),
+    Plan("checks", "data_checks", "Checks", "The checks of the last build.", "No check has run yet.",
+         Layout((
+             Show("CheckId", "Check", note="Detail"),
+             Show("Grade", "Grade"),
+             Show("Passed", "Passed", "badge"),
+         ), limit=50, currency="", foot=False)),
+)  # fmt: skip
+"""The sections of the weekly report, in the order of the page."""
+
+EXTRA_QUERIES = ("spend_weekly", "spend_daily")
+"""Queries of the report that no section of tables shows; the trend does."""
