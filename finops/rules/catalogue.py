@@ -58,6 +58,14 @@ class Catalogue:
         mine = self.overlay / relative if self.overlay else None
         return mine if mine and mine.is_file() else self.shipped / relative
 
+    def paths(self, layer: str) -> list[tuple[Path, str]]:
+        """The files of one layer, unread, and whose they are: for a check that reports all of their problems."""
+        ours = _files(self.shipped / layer)
+        theirs = _files(self.overlay / layer) if self.overlay else {}
+        return [(path, "shipped") for name, path in ours.items() if name not in theirs] + [
+            (path, "yours") for path in theirs.values()
+        ]
+
     def _read_layer(self, name: str) -> list[QueryFile]:
         ours = _files(self.shipped / name)
         theirs = _files(self.overlay / name) if self.overlay else {}

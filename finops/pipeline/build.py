@@ -1,0 +1,192 @@
+"""From the ledger to findings: classify, allocate, find, check; each stage only if something that it reads has changed.
+
+Each stage is one transaction: a stage that fails leaves its previous result.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from finops.errors import CheckFailedError
+from finops.rules.catalogue import Catalogue
+from finops.rules.mappings import Mappings, read_mappings, store_mappings
+from finops.rules.run import Params, check_params, count
+from finops.rules.shared import digest, layer_digest
+from finops.rules.stages import CheckOutcome, RuleOutcome, allocate, check, classify, find
+from finops.warehouse.connection import Connection, transaction
+
+STAGES = ("mappings", "classify", "allocate", "find", "check")
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What one stage did."""
+
+    stage: str
+    status: str
+    """``built`` or ``unchanged``."""
+    rows: int
+    """Rows of its result: dimensions with a class, dimensions with a team, findings, checks."""
+    seconds: float
+    rules: tuple[RuleOutcome, ...] = ()
+    """Query by query; empty if nothing was built."""
+
+
+@dataclass
+class BuildReport:
+    """What a build did."""
+
+    run_id: str
+    stages: list[StageReport] = field(default_factory=list)
+    checks: list[CheckOutcome] = field(default_factory=list)
+    """Of this build or, if nothing changed, of the one that checked last."""
+
+    @property
+    def changed(self) -> bool:
+        """Was anything built?"""
+        return any(stage.status == "built" for stage in self.stages)
+
+    @property
+    def notes(self) -> list[str]:
+        """Allocation rules that do nothing, as sentences."""
+        return [f"{rule.query_id}: {rule.note}" for stage in self.stages if stage.stage == "allocate"
+                for rule in stage.rules if rule.note]  # fmt: skip
+
+
+def build(
+    con: Connection,
+    catalogue: Catalogue,
+    workspace_mappings: Path | None,
+    today: date,
+    full: bool = False,
+    params: Params | None = None,
+    run_id: str | None = None,
+) -> BuildReport:
+    """Bring classes, teams, findings and checks up to date with the ledger.
+
+    Args:
+        workspace_mappings: the folder with teams.csv and the others; need not exist.
+        today: findings look at the days before it.
+        full: build every stage, changed or not.
+        params: parameters that differ from their defaults: query id -> name -> value.
+        run_id: how ``ops.checks`` names this build; default a new one.
+
+    Raises:
+        ConfigError: a mapping file or a parameter is wrong.
+        QueryFileError: a query breaks its contract or fails.
+        CheckFailedError: a stop-grade check failed. Its outcome is in ``ops.checks``.
+    """
+    given: Params = params or {}
+    check_params(catalogue, given)
+    mappings = read_mappings(con, catalogue, workspace_mappings)
+    report = BuildReport(run_id or uuid.uuid4().hex[:12])
+    settings = digest(sorted((query_id, sorted(values.items())) for query_id, values in given.items()))
+    ledger = _ledger_state(con)
+    runner = _Runner(con, report, full)
+
+    runner.stage("mappings", digest([mappings.digest]), lambda: _mappings(con, mappings), "FROM mapping.teams")
+    classified = digest([layer_digest(catalogue, "classify"), mappings.digest, settings, ledger])
+    runner.stage(
+        "classify", classified, lambda: classify(con, catalogue, given, today), "FROM ledger.dimension_class"
+    )
+    allocated = digest([layer_digest(catalogue, "allocate"), classified])
+    runner.stage(
+        "allocate", allocated, lambda: allocate(con, catalogue, given, today), "FROM allocation.dimension_team"
+    )
+    found = digest([layer_digest(catalogue, "findings"), allocated, today])
+    runner.stage("find", found, lambda: find(con, catalogue, given, today), "FROM findings.findings")
+    checked = digest([layer_digest(catalogue, "checks"), found])
+    _check(con, catalogue, given, today, runner, checked)
+    return report
+
+
+class _Runner:
+    """Runs a stage unless its fingerprint is the one of its last result."""
+
+    def __init__(self, con: Connection, report: BuildReport, full: bool) -> None:
+        self.con, self.report, self.full = con, report, full
+        self.known = dict(con.execute("SELECT stage, fingerprint FROM ops.stages").fetchall())
+
+    def unchanged(self, stage: str, fingerprint: str) -> bool:
+        return not self.full and self.known.get(stage) == fingerprint
+
+    def stage(self, stage: str, fingerprint: str, work: Callable[[], list[RuleOutcome]], result: str) -> None:
+        started = time.monotonic()
+        rules: list[RuleOutcome] = []
+        status = "unchanged"
+        if not self.unchanged(stage, fingerprint):
+            with transaction(self.con):
+                rules = work()
+                self.note(stage, fingerprint)
+            status = "built"
+        rows = count(self.con, result)
+        self.report.stages.append(StageReport(stage, status, rows, time.monotonic() - started, tuple(rules)))
+
+    def note(self, stage: str, fingerprint: str) -> None:
+        self.con.execute(
+            "INSERT OR REPLACE INTO ops.stages VALUES (?, ?, ?)",
+            [stage, fingerprint, datetime.now(tz=UTC).replace(tzinfo=None)],
+        )
+
+
+def _mappings(con: Connection, mappings: Mappings) -> list[RuleOutcome]:
+    store_mappings(con, mappings)
+    return []
+
+
+def _check(
+    con: Connection, catalogue: Catalogue, params: Params, today: date, runner: _Runner, fingerprint: str
+) -> None:
+    started = time.monotonic()
+    report = runner.report
+    if runner.unchanged("check", fingerprint):
+        report.checks = _last_outcomes(con, catalogue)
+        report.stages.append(StageReport("check", "unchanged", len(report.checks), time.monotonic() - started))
+        return
+    with transaction(con):
+        report.checks = check(con, catalogue, params, today)
+        _note_checks(con, report)
+        failed = [each for each in report.checks if not each.passed and each.grade == "stop"]
+        if not failed:  # a failed check is not settled: the next build looks again
+            runner.note("check", fingerprint)
+    report.stages.append(StageReport("check", "built", len(report.checks), time.monotonic() - started))
+    if failed:
+        raise CheckFailedError(
+            "; ".join(f"{each.check_id} ({each.title}): {each.detail}" for each in failed),
+            next_step=f"Look at ops.checks, run {report.run_id}. Nothing should be published until this is understood.",
+        )
+
+
+def _note_checks(con: Connection, report: BuildReport) -> None:
+    now = datetime.now(tz=UTC).replace(tzinfo=None)
+    for each in report.checks:
+        con.execute(
+            "INSERT INTO ops.checks VALUES (?, ?, ?, ?, ?, ?)",
+            [report.run_id, each.check_id, each.grade, each.passed, each.detail, now],
+        )
+
+
+def _last_outcomes(con: Connection, catalogue: Catalogue) -> list[CheckOutcome]:
+    rows = con.execute(
+        "SELECT check_id, grade, passed, detail FROM ops.checks "
+        "WHERE run_id = (SELECT arg_max(run_id, checked_at) FROM ops.checks) ORDER BY check_id"
+    ).fetchall()
+    titles = {query.id: query.title for query in catalogue.layer("checks")}
+    return [
+        CheckOutcome(check_id, titles.get(check_id, check_id), grade, passed, int(not passed), detail)
+        for check_id, grade, passed, detail in rows
+    ]
+
+
+def _ledger_state(con: Connection) -> str:
+    """A name for what is in the ledger: it changes with every load and every dimension."""
+    loads = con.execute(
+        "SELECT load_id, slice_id, status, mapping_version, row_count, loaded_at FROM ops.loads ORDER BY ALL"
+    ).fetchall()
+    dimensions = con.execute("SELECT count(*), max(dimension_id) FROM ledger.dimension").fetchone()
+    return digest([*loads, dimensions])

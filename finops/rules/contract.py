@@ -1,0 +1,179 @@
+"""What a SQL file of each layer must look like and give back; checked without data (``finops queries check``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from finops.errors import FinopsError, QueryFileError
+from finops.rules.catalogue import Catalogue
+from finops.rules.header import LAYERS, QueryFile, nearest, read_query
+from finops.rules.mappings import Mappings, store_mappings
+from finops.rules.run import BUILT_IN, bound_names, describe, used_parameters
+from finops.rules.shared import make_finding_tables, make_macros
+from finops.warehouse.connection import Connection, connect
+from finops.warehouse.schema import migrate
+
+METHODS = ("direct", "inherited", "mapped", "split", "default")
+GRADES = ("stop", "warn")
+WRITES = ("x_WorkloadKind", "ServiceCategory", "ServiceSubcategory")
+"""The columns that a classify query may write."""
+
+ALLOCATE = {"x_DimensionId": "whole number", "Team": "text", "x_AllocationReason": "text"}
+FINDING = {
+    "provider": "text",
+    "account_id": "text",
+    "region": "text",
+    "resource_id": "text",
+    "resource_name": "text",
+    "resource_type": "text",
+    "workload_kind": "text",
+    "status": "text",
+    "confidence": "text",
+    "window_start": "time",
+    "window_end": "time",
+    "billed_hours": "decimal",
+    "cost_in_window": "decimal",
+    "monthly_cost": "decimal",
+    "monthly_saving": "decimal",
+    "currency": "text",
+    "reason": "text",
+    "evidence": "json",
+}
+"""What a finding's query returns; the engine adds finding_id, rule_id, rule_version, team and recommended_action."""
+
+_TYPES = {
+    "text": r"VARCHAR",
+    "time": r"TIMESTAMP|DATE",
+    "decimal": r"DECIMAL\(\d+,\d+\)",
+    "json": r"JSON",
+    "whole number": r"BIGINT|INTEGER|HUGEINT",
+}
+_FOR_WINDOWS = date(2026, 1, 1)
+
+
+def check_catalogue(catalogue: Catalogue) -> int:
+    """Check every file of every layer; the answer is how many there are.
+
+    Raises:
+        QueryFileError: naming every problem of every file.
+    """
+    problems: list[str] = []
+    queries: list[QueryFile] = []
+    for layer in LAYERS:
+        for path, origin in catalogue.paths(layer):
+            try:
+                queries.append(read_query(path, layer, origin))
+            except QueryFileError as error:
+                problems.append(f"{error.where}: {error.what}")
+    problems += list(_across_files(queries))
+    con = scratch(catalogue)
+    try:
+        for query in queries:
+            problems += [f"{query.path}: {problem}" for problem in query_problems(con, query)]
+    finally:
+        con.close()
+    if problems:
+        raise QueryFileError(
+            f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the queries:\n  " + "\n  ".join(problems),
+            next_step="docs/queries.md says what each layer's files must hold.",
+        )
+    return len(queries)
+
+
+def scratch(catalogue: Catalogue) -> Connection:
+    """An empty warehouse in memory with everything that queries may read."""
+    con = connect(None)
+    migrate(con)
+    make_macros(con, catalogue, "classify")
+    store_mappings(con, Mappings())
+    make_macros(con, catalogue, "allocate")
+    make_finding_tables(con, catalogue, _FOR_WINDOWS, 1)
+    make_macros(con, catalogue, "findings")
+    return con
+
+
+def query_problems(con: Connection, query: QueryFile) -> Iterator[str]:
+    """What is wrong with one file, against a warehouse that may be empty."""
+    if query.layer == "normalise":  # its columns are checked where formats are read
+        return
+    yield from _header_problems(query)
+    try:
+        used = used_parameters(con, query)
+        declared = {name for parameter in query.params.values() for name in bound_names(parameter)}
+        yield from (
+            f"${name} is used but not declared{nearest(name, [*declared, *BUILT_IN])}"
+            for name in sorted(used - declared - set(BUILT_IN))
+        )
+        yield from (f"parameter '{name}' is declared but not used" for name in sorted(declared - used))
+        if used - declared - set(BUILT_IN):
+            return
+        found = describe(con, query, {name: _stand_in(query, name) for name in used})
+    except FinopsError as error:
+        yield error.what
+        return
+    yield from _column_problems(query, found)
+
+
+def _stand_in(query: QueryFile, name: str) -> object:
+    """Any value of the right type: nothing is run."""
+    parameter = query.params.get(name)
+    kind = parameter.type if parameter else "date"
+    return {"integer": 1, "decimal": 1, "text": ""}.get(kind, _FOR_WINDOWS)
+
+
+def _header_problems(query: QueryFile) -> Iterator[str]:
+    extra = query.extra
+    if "order" in extra and not isinstance(extra["order"], int):
+        yield f"order must be a whole number, not '{extra['order']}'"
+    if query.layer == "allocate" and extra.get("method") not in METHODS:
+        yield f"method must be one of {', '.join(METHODS)}{nearest(str(extra.get('method')), list(METHODS))}"
+    if query.layer == "checks" and extra.get("grade") not in GRADES:
+        yield f"grade must be one of {', '.join(GRADES)}{nearest(str(extra.get('grade')), list(GRADES))}"
+    if query.layer == "classify":
+        writes = extra.get("writes")
+        if not isinstance(writes, list) or not writes:
+            yield f"writes must be a list of {', '.join(WRITES)}"
+        else:
+            yield from (
+                f"writes: there is no column '{name}' to classify{nearest(str(name), list(WRITES))}"
+                for name in writes
+                if name not in WRITES
+            )
+
+
+def _column_problems(query: QueryFile, found: dict[str, str]) -> Iterator[str]:
+    contract = {"allocate": ALLOCATE, "findings": FINDING}.get(query.layer, {})
+    if query.layer == "classify" and isinstance(query.extra.get("writes"), list):
+        contract = {"x_DimensionId": "whole number"} | {str(name): "text" for name in query.extra["writes"]}
+    if not contract:
+        return
+    for name, kind in contract.items():
+        if name not in found:
+            yield f"does not return the column '{name}'{nearest(name, sorted(found.keys() - contract.keys()))}"
+        elif not re.fullmatch(_TYPES[kind], found[name]):
+            hint = "; money and hours are DECIMAL, never DOUBLE" if kind == "decimal" else ""
+            yield f"column '{name}' is {found[name]}, but must be {kind}{hint}"
+    yield from (
+        f"returns the column '{name}', which the contract does not have{nearest(name, list(contract))}"
+        for name in found
+        if name not in contract
+    )
+
+
+def _across_files(queries: list[QueryFile]) -> Iterator[str]:
+    """What only shows when files stand beside each other."""
+    ids: dict[str, QueryFile] = {}
+    orders: dict[tuple[str, int], QueryFile] = {}
+    for query in queries:
+        if query.id in ids:
+            yield f"{query.path}: the id '{query.id}' is taken by {ids[query.id].path}"
+        ids.setdefault(query.id, query)
+        if query.layer == "allocate" and isinstance(query.extra.get("order"), int):
+            other = orders.setdefault((query.layer, query.order), query)
+            if other is not query:
+                yield (
+                    f"{query.path}: order {query.order} is taken by '{other.id}': which of the two rules wins "
+                    "must not depend on chance"
+                )

@@ -1,0 +1,134 @@
+"""What it takes to run one SQL file: its parameters, its columns, its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from finops.errors import ConfigError, QueryFileError
+from finops.rules.catalogue import Catalogue
+from finops.rules.header import Parameter, QueryFile, nearest
+from finops.warehouse.connection import Connection, DatabaseError
+
+BUILT_IN = ("today",)
+"""Parameters that every query may use without declaring them; ``today`` is the DATE that windows count from."""
+
+Params = Mapping[str, Mapping[str, Any]]
+"""Parameters that differ from their defaults: query id -> name -> value."""
+
+
+def used_parameters(con: Connection, query: QueryFile) -> set[str]:
+    """The ``$names`` in a query, as DuckDB's parser sees them.
+
+    Raises:
+        QueryFileError: the SQL cannot be parsed, or is not one statement.
+    """
+    try:
+        statements = con.extract_statements(query.body)
+    except DatabaseError as error:
+        raise QueryFileError(_first_lines(error), where=str(query.path)) from error
+    if len(statements) != 1:
+        raise QueryFileError(f"has {len(statements)} statements; a query is one SELECT", where=str(query.path))
+    return set(statements[0].named_parameters)
+
+
+def bound_names(parameter: Parameter) -> tuple[str, ...]:
+    """The ``$names`` that a declared parameter gives."""
+    if parameter.type == "period":
+        return (f"{parameter.name}_start", f"{parameter.name}_end")
+    return (parameter.name,)
+
+
+def parameter_values(con: Connection, query: QueryFile, today: date, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values to bind: defaults, what was given, and ``$today``; only what the query uses.
+
+    Raises:
+        ConfigError: a parameter is given that the query does not have, or of the wrong type.
+    """
+    values: dict[str, Any] = {"today": today}
+    for name in given:
+        if name not in query.params:
+            raise ConfigError(
+                f"'{query.id}' has no parameter '{name}'{nearest(name, list(query.params))}",
+                next_step=f"It has: {', '.join(query.params) or 'none'}.",
+            )
+    for name, parameter in query.params.items():
+        if parameter.type != "period":
+            values[name] = _typed(query, parameter, given.get(name, parameter.default))
+    used = used_parameters(con, query)
+    return {name: value for name, value in values.items() if name in used}
+
+
+def _typed(query: QueryFile, parameter: Parameter, value: Any) -> Any:
+    try:
+        if parameter.type == "integer":
+            if isinstance(value, bool) or Decimal(str(value)) != int(value):
+                raise ValueError
+            return int(value)
+        if parameter.type == "decimal":
+            return Decimal(str(value))
+        if parameter.type == "date":
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+    except (ValueError, TypeError, InvalidOperation) as error:
+        raise ConfigError(
+            f"parameter '{parameter.name}' of '{query.id}' is {'an' if parameter.type[0] == 'i' else 'a'} "
+            f"{parameter.type}, not '{value}'"
+        ) from error
+    return str(value)
+
+
+def check_params(catalogue: Catalogue, params: Params) -> None:
+    """Every query and parameter that a configuration names must exist.
+
+    Raises:
+        ConfigError: naming all that do not.
+    """
+    queries = {query.id: query for query in catalogue}
+    problems = []
+    for query_id, given in params.items():
+        if query_id not in queries:
+            problems.append(f"there is no query '{query_id}'{nearest(query_id, list(queries))}")
+            continue
+        known = list(queries[query_id].params)
+        problems += [f"'{query_id}' has no parameter '{name}'{nearest(name, known)}" for name in given if name not in known]
+    if problems:
+        raise ConfigError("; ".join(problems), next_step="'finops queries show ID' lists a query's parameters.")
+
+
+def describe(con: Connection, query: QueryFile, values: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of a query and their types, without running it.
+
+    Raises:
+        QueryFileError: it does not fit the warehouse.
+    """
+    try:
+        return {str(row[0]): str(row[1]) for row in con.execute(f"DESCRIBE {query.body}", dict(values)).fetchall()}
+    except DatabaseError as error:
+        raise QueryFileError(_first_lines(error), where=str(query.path)) from error
+
+
+def materialise(con: Connection, query: QueryFile, values: Mapping[str, Any], table: str) -> int:
+    """Run a query into a temporary table; the answer is how many rows it has.
+
+    Raises:
+        QueryFileError: it fails.
+    """
+    try:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query.body}", dict(values))
+    except DatabaseError as error:
+        raise QueryFileError(_first_lines(error), where=str(query.path)) from error
+    return count(con, f"FROM temp.{table}")
+
+
+def count(con: Connection, relation: str) -> int:
+    """How many rows a relation (``FROM …``) has."""
+    row = con.execute(f"SELECT count(*) {relation}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _first_lines(error: Exception) -> str:
+    """A database's message without its stack of hints."""
+    return " ".join(line.strip() for line in str(error).splitlines()[:4] if line.strip())

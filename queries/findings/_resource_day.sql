@@ -1,0 +1,81 @@
+-- What ML resources were billed per UTC day (a charge belongs to the day on which its period starts), from the ledger of the
+-- last $horizon_days days. Every findings rule reads this instead of ten million charges.
+-- A charge of an hour or less marks its hour of the day; a longer one states its hours by quantity.
+WITH dimensions AS (
+    SELECT
+        x_DimensionId AS dimension_id,
+        ledger.provider_of(coalesce(HostProviderName, ProviderName, ServiceProviderName)) AS provider,
+        SubAccountId AS account_id,
+        RegionId AS region,
+        coalesce(ResourceId, CapacityReservationId) AS resource_id,
+        ResourceName AS resource_name,
+        ResourceType AS resource_type,
+        x_WorkloadKind AS workload_kind,
+        coalesce(
+            x_InstanceType,
+            nullif(regexp_extract(coalesce(x_UsageType, SkuMeter), '(ml\.)?[a-z][a-z0-9-]*\.[0-9a-z-]+$'), ''),
+            SkuMeter
+        ) AS machine,
+        BillingCurrency AS currency,
+        CapacityReservationStatus AS capacity_status,
+        coalesce(CommitmentDiscountStatus, '') = 'Used' AS is_committed,
+        CASE
+            WHEN regexp_matches(lower(ConsumedUnit), '^1? ?(hours?|hrs?|h)$') THEN 3600
+            WHEN regexp_matches(lower(ConsumedUnit), '^(10|100|1000) ?(hours?|hrs?|h)$')
+                THEN 3600 * CAST(regexp_extract(ConsumedUnit, '^\d+') AS INTEGER)
+            WHEN lower(ConsumedUnit) IN ('minutes', 'minute', 'min') THEN 60
+            WHEN lower(ConsumedUnit) IN ('seconds', 'second', 'sec', 's') THEN 1
+        END AS seconds_per_unit
+    FROM ledger.dimensions
+    WHERE ChargeCategory NOT IN ('Tax', 'Credit')
+      AND coalesce(ResourceId, CapacityReservationId) IS NOT NULL
+      AND (
+          CapacityReservationStatus IS NOT NULL
+          OR regexp_matches(
+              x_WorkloadKind,
+              '^(inference|training|processing|notebook|compute|gpu|tpu|featurestore|mlflow|storage\.(notebook|training|endpoint))'
+          )
+      )
+),
+
+billed AS (
+    SELECT
+        c.slice_id,
+        c.dimension_id,
+        CAST(c.ChargePeriodStart AS DATE) AS day,
+        sum(c.BilledCost + c.EffectiveCostDelta) AS effective_cost,
+        sum(c.ConsumedQuantity) AS quantity,
+        bit_or(CAST(1 AS UINTEGER) << CAST(hour(c.ChargePeriodStart) AS UINTEGER))
+            FILTER (c.ChargePeriodMicroseconds <= 3600000000 AND c.ConsumedQuantity > 0) AS hours_mask,
+        sum(c.ConsumedQuantity) FILTER (c.ChargePeriodMicroseconds > 3600000000) AS long_quantity,
+        max(c.ChargePeriodMicroseconds) // 3600000000 AS longest_hours
+    FROM ledger.charge AS c
+    JOIN dimensions AS d ON d.dimension_id = c.dimension_id
+    WHERE c.ChargePeriodStart >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER)
+      AND c.ChargePeriodStart < CAST($today AS DATE)
+    GROUP BY c.slice_id, c.dimension_id, day
+),
+
+resource_day AS (
+    SELECT
+        s.source_id,
+        s.billing_account_id,
+        d.provider, d.account_id, d.region, d.resource_id, d.resource_name, d.resource_type, d.workload_kind, d.machine,
+        d.currency, d.capacity_status,
+        b.day,
+        CASE WHEN d.seconds_per_unit IS NOT NULL THEN coalesce(b.hours_mask, 0) ELSE 0 END AS hours_mask,
+        CASE WHEN d.seconds_per_unit IS NOT NULL AND b.long_quantity IS NOT NULL
+             THEN least(b.longest_hours, CAST(b.long_quantity AS DOUBLE) * d.seconds_per_unit / 3600)
+             ELSE 0 END AS long_hours,
+        CASE d.seconds_per_unit
+            WHEN 3600 THEN CAST(b.quantity AS DECIMAL(38, 9))
+            ELSE CAST(round(CAST(b.quantity AS DOUBLE) * d.seconds_per_unit / 3600, 6) AS DECIMAL(38, 9))
+        END AS billed_hours,
+        CAST(b.effective_cost AS DECIMAL(38, 18)) AS effective_cost,
+        CAST(CASE WHEN d.is_committed THEN b.effective_cost ELSE 0 END AS DECIMAL(38, 18)) AS committed_cost
+    FROM billed AS b
+    JOIN dimensions AS d ON d.dimension_id = b.dimension_id
+    JOIN ledger.slice AS s ON s.slice_id = b.slice_id
+)
+
+SELECT * FROM resource_day
