@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 class Section(BaseModel):
     """A section refuses keys that it does not know: a typing error is not a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Company(Section):
@@ -26,13 +26,16 @@ class Landing(Section):
     """Where delivered files are kept as they came."""
 
     path: Path = Path("landing")
+    """The folder. Back it up: everything else can be made again from it."""
 
 
 class Warehouse(Section):
     """The DuckDB file. It is derived: ``finops build --full`` makes it again from the landing folder."""
 
     path: Path = Path("finops.duckdb")
+    """The file."""
     memory_limit: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[KMG]i?B$")] = "3GB"
+    """How much memory DuckDB may take before it uses the disk."""
     threads: Annotated[int, Field(ge=0)] = 0
     """0: as many as the machine has."""
 
@@ -41,7 +44,9 @@ class Paths(Section):
     """Your own files, on top of the shipped ones."""
 
     queries: Path = Path("queries")
+    """SQL files: the same path as a shipped file replaces it, a new path adds one."""
     templates: Path = Path("templates")
+    """Report templates, in the same way."""
     mappings: Path = Path("mappings")
     """CSV files that say which account, project or resource belongs to which team."""
 
@@ -50,16 +55,25 @@ class Reports(Section):
     """What ``finops report`` writes."""
 
     path: Path = Path("reports")
-    weekly_period: str = "last-week"
+    """A folder per report and period is made in it."""
+    period: str = "last-week"
+    """What a report covers when nothing else is said."""
 
 
 class FilesSource(Section):
     """A folder of billing files in any format that finops knows."""
 
     type: Literal["files", "focus-files"]
+    """The kind of source. focus-files reads FOCUS files only."""
     path: Path
+    """The folder or file."""
     format: str = ""
     """Empty: detected."""
+
+    @property
+    def detect_only(self) -> str:
+        """The one format that is looked for, or empty."""
+        return self.format or ("focus" if self.type == "focus-files" else "")
 
     @field_validator("path", mode="before")
     @classmethod
@@ -73,10 +87,16 @@ class Config(Section):
     """The whole file."""
 
     company: Company = Company()
+    """Whose bills these are."""
     landing: Landing = Landing()
+    """Delivered files."""
     warehouse: Warehouse = Warehouse()
+    """The database."""
     paths: Paths = Paths()
+    """Your own queries, mappings and templates."""
     reports: Reports = Reports()
+    """What is written."""
     sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], FilesSource] = {}
+    """Where bills come from: a section per source, named as you like."""
     params: dict[str, dict[str, int | Decimal | str]] = {}
     """Values for the parameters that rules declare: ``[params.always_on_notebook_instance] window_days = 7``."""

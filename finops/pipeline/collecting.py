@@ -38,7 +38,7 @@ def collectors(workspace: Workspace, wanted: Sequence[str]) -> dict[str, tuple[s
                 next_step=f"Configured: {', '.join(sources) or 'none'}.",
             )
     return {
-        name: (source.type, source.format, FilesCollector(name, workspace.path(source.path)))
+        name: (source.type, source.detect_only, FilesCollector(name, workspace.path(source.path)))
         for name, source in sources.items()
         if not wanted or name in wanted
     }

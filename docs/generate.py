@@ -1,0 +1,110 @@
+"""Writes the generated parts of docs/ from the code: ``make docs``. A test fails when they differ."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from pydantic import BaseModel
+
+from finops.cli import COMMANDS, cli
+from finops.config.schema import Config, FilesSource
+from finops.rules.catalogue import Catalogue
+from finops.rules.header import LAYERS
+from finops.warehouse.columns import ledger_columns
+
+DOCS = Path(__file__).parent
+NOTE = "<!-- Made from the code by `make docs`; edit the code. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Each generated page's text by its name."""
+    return {
+        "cli.md": NOTE + "".join(_cli()),
+        "rules.md": NOTE + "".join(_rules()),
+        "columns.md": NOTE + "".join(_columns()),
+        "configuration.md": NOTE + "".join(_configuration()),
+    }
+
+
+def _cli() -> Iterator[str]:
+    yield "# Commands\n\nEvery `--help`, as it prints.\n"
+    yield from _help(cli, "finops", None)
+    for name in COMMANDS:
+        command = getattr(importlib.import_module(f"finops.cli.{name}"), name)
+        yield from _help(command, f"finops {name}", None)
+        if isinstance(command, click.Group):
+            for inner in command.commands.values():
+                yield from _help(inner, f"finops {name} {inner.name}", None)
+
+
+def _help(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
+    yield f"\n## {name}\n\n```text\n{command.get_help(context)}\n```\n"
+
+
+def _rules() -> Iterator[str]:
+    yield "# The SQL files\n\n`finops queries show ID` prints one; `finops queries copy ID` gives you your own.\n"
+    catalogue = Catalogue()
+    for layer in LAYERS:
+        yield f"\n## {layer}\n"
+        for query in catalogue.layer(layer):
+            yield f"\n### {query.id}\n\n**{query.title}** (version {query.version})\n\n{_flat(query.why)}\n"
+            if query.extra.get("misses"):
+                yield f"\n*What it misses:* {_flat(query.extra['misses'])}\n"
+            for parameter in query.params.values():
+                unit = f" {parameter.unit}" if parameter.unit else ""
+                yield f"\n- `{parameter.name}` = {parameter.default}{unit}: {_flat(parameter.help)}"
+            if query.params:
+                yield "\n"
+
+
+def _flat(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+def _columns() -> Iterator[str]:
+    yield "# Columns of the ledger\n\n`focus.cost_and_usage` has the 65 columns of FOCUS 1.4, then ours (`x_…`).\n"
+    yield "\n| column | type | since | until | allowed values |\n| --- | --- | --- | --- | --- |\n"
+    for column in ledger_columns():
+        since = f"FOCUS {column.since}" if column.since else "finops"
+        until = f"FOCUS {column.until}" if column.until else ""
+        yield f"| `{column.name}` | {column.type} | {since} | {until} | {', '.join(column.allowed)} |\n"
+    yield "\nA column with an *until* is in `focus_data_table` only, so that queries written for older versions run.\n"
+
+
+def _configuration() -> Iterator[str]:
+    yield "# finops.toml\n\nPaths are relative to the file. `finops init` writes a commented one.\n"
+    for name, field in Config.model_fields.items():
+        model: Any = field.annotation
+        if name == "sources":
+            yield f"\n## [sources.NAME]\n\n{field.description}\n"
+            yield from _keys(FilesSource)
+        elif isinstance(model, type) and issubclass(model, BaseModel):
+            yield f"\n## [{name}]\n\n{_flat(model.__doc__ or '')}\n"
+            yield from _keys(model)
+        else:
+            yield f"\n## [{name}.RULE]\n\n{field.description}\n"
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    yield "\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
+    for name, field in model.model_fields.items():
+        default = "required" if field.is_required() else f"`{str(field.default)!s}`" if str(field.default) else "empty"
+        yield f"| `{name}` | {_type(field.annotation)} | {default} | {_flat(field.description or '')} |\n"
+
+
+def _type(annotation: Any) -> str:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return {"str": "text", "int": "whole number", "Path": "path"}.get(annotation.__name__, annotation.__name__)
+    return " or ".join(f"`{each}`" for each in get_args(annotation))
+
+
+if __name__ == "__main__":
+    for page, text in pages().items():
+        (DOCS / page).write_text(text, encoding="utf-8")
+        print(f"docs/{page}")
