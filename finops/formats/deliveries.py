@@ -17,7 +17,8 @@ from finops.formats.spec import FormatSpec
 
 NOT_BILLS = {".md", ".txt", ".pdf", ".html", ".yml", ".yaml", ".toml", ".sql", ".py", ".xml", ".png", ".crc", ".log", ".rst"}
 """In a folder these are passed over; named on the command line they are looked into."""
-_PART = re.compile(r"(?:(?<=[-_.])|(?<=part)|^)\d{1,12}$", re.IGNORECASE)
+_PART = re.compile(r"(?:(?<=[-_.])|(?<=part)|^)\d{1,12}$|^\d{16}(-\d+)?$", re.IGNORECASE)
+"""The number of a part, at a name's end; Oracle's reports are named by sixteen digits alone."""
 _SUFFIXES = (".gz", ".zip", ".snappy", ".zst", ".gzip", ".csv", ".parquet", ".json", ".jsonl", ".ndjson")
 
 

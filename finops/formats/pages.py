@@ -17,13 +17,20 @@ from finops.formats.files import PhysicalFile, zip_member
 
 
 def page_columns(file: PhysicalFile, name: str) -> list[str]:
-    """The fields of a page's records, for detection: those of all buckets and results, also as ``parent.field``."""
+    """The fields of a page's records, for detection: those of all buckets and results, also as ``parent.field``.
+
+    Pages without any result have the column ``empty_page``: what they would have held cannot be seen, whose they are can.
+    """
     columns: dict[str, None] = {}
     for record in read_pages(file, name):
         for key, value in record.items():
             columns[key] = None
             if isinstance(value, dict):
                 columns.update({f"{key}.{inner}": None for inner in value})
+    if not columns:  # not even a bucket: OpenAI calls its envelope a page, Anthropic does not name it
+        columns["bucket_start_time" if '"object"' in _read(file, name) else "bucket_starting_at"] = None
+    if all(column.startswith("bucket_") for column in columns):
+        columns["empty_page"] = None
     return list(columns)
 
 

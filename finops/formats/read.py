@@ -78,7 +78,8 @@ def _jsonl_sql(file: PhysicalFile, path: Path, spec: FormatSpec) -> str:
     listed = ", ".join(literal(step) for step in steps)
     return (
         f"SELECT {', '.join(columns)} FROM (SELECT json_extract_string(json, [{listed}]) AS l FROM read_ndjson_objects("
-        f"{literal(path)}, compression = '{_compression(file)}', maximum_object_size = {4 * LARGEST_CELL}))"
+        f"{literal(path)}, compression = '{'gzip' if file.packing == 'gzip' else 'uncompressed'}', "
+        f"maximum_object_size = {4 * LARGEST_CELL}))"
     )
 
 
@@ -168,7 +169,7 @@ def _resolve(
     spec: FormatSpec, column: ColumnSpec, candidate: str, described: Mapping[str, str]
 ) -> tuple[tuple[str, ...], str] | None:
     """The physical column and the conversion for one candidate spelling, or None where the files lack it."""
-    names = {spelling: name for name in reversed(described) for spelling in spellings(name)}
+    names = {spelling: name for name in reversed(list(described)) for spelling in spellings(name)}
     parent, key = (candidate[:-1].split("[", 1)) if candidate.endswith("]") else (candidate, "")
     name = names.get(fold(parent))
     if name and key:
