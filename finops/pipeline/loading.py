@@ -99,6 +99,16 @@ class Loader:
         files = [self._landed(record, index) for index in range(len(record.files))]
         return self._load_record(record, spec, files, {})
 
+    def load_pending(self) -> LoadReport:
+        """Load what landing has and the ledger lacks; a delivery that cannot be read does not stop the others."""
+        report = LoadReport()
+        for record in self.pending():
+            try:
+                report.results.append(self.load_record(record))
+            except FinopsError as problem:
+                report.problems.append(problem)
+        return report
+
     def pending(self) -> list[DeliveryRecord]:
         """Deliveries that are in landing but not in the warehouse as the present mappings make them, the oldest first.
 
@@ -189,9 +199,9 @@ class Loader:
             except DatabaseError as error:
                 raise explain(self.con, spec, readable, names, paths, error) from error
         status = "loaded"
-        if not slices:
+        if not slices and spec.yields == "charges":
             status = "empty"
-        elif all(each.status == "superseded" for each in slices):
+        elif slices and all(each.status == "superseded" for each in slices):
             status = "superseded"
         size = sum(file.bytes for file in record.files)
         return LoadResult(record.id, record.source_id, spec.id, tuple(names), status, size, tuple(slices))

@@ -1,0 +1,107 @@
+"""``finops build``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from finops.cli.app import App, pass_app
+from finops.cli.jsontext import dumps
+
+if TYPE_CHECKING:
+    from finops.pipeline.build import BuildReport
+    from finops.pipeline.loading import LoadReport
+    from finops.warehouse.connection import Connection
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Make everything again from the landing folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@pass_app
+def build(app: App, full: bool, as_json: bool) -> int:
+    """Classify, allocate, find, check: what changed, or all.
+
+    Deliveries that are in the landing folder but not in the ledger (after an interrupted run, or because a mapping changed) are
+    loaded first. What has not changed since the last build is left alone.
+    """
+    if full:
+        _drop_warehouse(app)
+    with app.warehouse() as con:
+        loads = finish_loading(app, con)
+        report = build_stages(app, con, full=full)
+    if as_json:
+        click.echo(dumps(as_data(report, loads)))
+    return max((problem.exit_code for problem in loads.problems), default=0)
+
+
+def _drop_warehouse(app: App) -> None:
+    """The warehouse is derived; a new one is made beside nothing. Its file goes only when nobody else has it open."""
+    with app.warehouse():
+        pass
+    app.workspace.warehouse.unlink()
+    app.workspace.warehouse.with_name(app.workspace.warehouse.name + ".wal").unlink(missing_ok=True)
+
+
+def finish_loading(app: App, con: Connection) -> LoadReport:
+    """Load what landing has and the ledger lacks."""
+    from finops.cli.load import tell
+    from finops.pipeline.loading import Loader
+    from finops.warehouse.landing import Landing
+
+    report = Loader(con, Landing(app.workspace.landing), app.catalogue, app.now).load_pending()
+    tell(app, report)
+    return report
+
+
+def build_stages(app: App, con: Connection, *, full: bool = False) -> BuildReport:
+    """Run the stages, telling what they did.
+
+    Raises:
+        CheckFailedError: a stop-grade check failed.
+    """
+    from finops.pipeline.build import build as run_build
+
+    workspace = app.workspace
+    report = run_build(
+        con,
+        app.catalogue,
+        workspace.path(workspace.config.paths.mappings),
+        app.calendar,
+        full=full,
+        params=workspace.config.params,
+    )
+    for stage in report.stages:
+        if stage.status == "unchanged":
+            app.detail(f"{stage.stage:<9} unchanged")
+        else:
+            app.say(f"{stage.stage:<9} {stage.rows:,} {_RESULT[stage.stage]} in {stage.seconds:.1f} s")
+    for note in report.notes:
+        app.detail(f"note: {note}")
+    for check in report.checks:
+        if not check.passed:
+            app.warn(f"{check.title}: {check.detail}")
+    return report
+
+
+def as_data(report: BuildReport, loads: LoadReport) -> dict[str, object]:
+    """The outcome for machines."""
+    from finops.cli.load import as_data as loads_as_data
+
+    return {
+        **loads_as_data(loads),
+        "stages": [
+            {"stage": s.stage, "status": s.status, "rows": s.rows, "rules": [vars(rule) for rule in s.rules]}
+            for s in report.stages
+        ],
+        "checks": [vars(check) for check in report.checks],
+    }
+
+
+_RESULT = {
+    "mappings": "teams read",
+    "classify": "kinds of charges classified",
+    "allocate": "kinds of charges have a team",
+    "find": "findings",
+    "check": "checks",
+}
