@@ -106,7 +106,11 @@ def query_problems(con: Connection, query: QueryFile) -> Iterator[str]:
             f"${name} is used but not declared{nearest(name, [*declared, *BUILT_IN])}"
             for name in sorted(used - declared - set(BUILT_IN))
         )
-        yield from (f"parameter '{name}' is declared but not used" for name in sorted(declared - used))
+        yield from (
+            f"parameter '{parameter.name}' is declared but not used"
+            for parameter in query.params.values()
+            if not used.intersection(bound_names(parameter))
+        )
         if used - declared - set(BUILT_IN):
             return
         found = describe(con, query, {name: _stand_in(query, name) for name in used})

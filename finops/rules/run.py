@@ -34,11 +34,13 @@ def used_parameters(con: Connection, query: QueryFile) -> set[str]:
     return set(statements[0].named_parameters)
 
 
+PERIOD = ("period_start", "period_end", "previous_start", "previous_end")
+"""What a parameter of type period gives: the period, and the one of the same length before it. Any of them may be used."""
+
+
 def bound_names(parameter: Parameter) -> tuple[str, ...]:
     """The ``$names`` that a declared parameter gives."""
-    if parameter.type == "period":
-        return (f"{parameter.name}_start", f"{parameter.name}_end")
-    return (parameter.name,)
+    return PERIOD if parameter.type == "period" else (parameter.name,)
 
 
 def parameter_values(con: Connection, query: QueryFile, today: date, given: Mapping[str, Any]) -> dict[str, Any]:

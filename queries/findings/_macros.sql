@@ -14,32 +14,40 @@ CREATE OR REPLACE MACRO findings.monthly(cost, window_days) AS
     CAST(CAST((CAST(CAST(cost AS DECIMAL(38, 12)) * 1000000000000 AS HUGEINT) * 7305 + window_days * 120)
               // (window_days * 240) AS DECIMAL(38, 0)) * 0.000000000001 AS DECIMAL(38, 18));
 
--- What was billed for each resource of these workload kinds on the days [today - days, today).
+-- What was billed on the days [today - days, today) for each resource that has charges of these workload kinds. The money
+-- is that of all of the resource's charges; hours and saveable_cost are those of these kinds: a notebook that is stopped
+-- keeps its volume.
 --   hours_seen         clock hours in which it was billed (two machines side by side are one hour)
 --   hours_expected     hours of the days for which its billing account has a bill at all
 --   hours_since_first  the same, from the resource's first billed day on (that can lie before the window)
 --   billed_hours       machine-hours as the bill counts them
---   committed_cost     the part of the cost that a commitment pays: it would go on being paid
+--   committed_cost     the part of these kinds' cost that a commitment pays: it would go on being paid
+--   monthly_saveable   these kinds' cost without that part, for a month
 CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
     WITH usage AS (
-        SELECT *, day >= today - days AS in_window
+        SELECT *, day >= today - days AS in_window, list_contains(kinds, workload_kind) AS in_kind
         FROM findings.resource_day
-        WHERE list_contains(kinds, workload_kind) AND day < today
+        WHERE day < today
+          -- a capacity reservation is no machine: it has a rule of its own
+          AND (capacity_status IS NULL OR (capacity_status = 'Used' AND resource_id <> capacity_reservation_id))
     ),
 
     per_day AS (
         SELECT
             provider, account_id, resource_id, currency, day, in_window,
+            bool_or(in_kind) AS in_kind,
             max(billing_account_id) AS billing_account_id,
             max(region) AS region,
             max(resource_name) AS resource_name,
             max(resource_type) AS resource_type,
-            arg_max(workload_kind, effective_cost) AS workload_kind,
-            string_agg(DISTINCT machine, ', ' ORDER BY machine) AS machine,
-            least(24, greatest(bit_count(bit_or(hours_mask)), max(long_hours))) AS hours_seen,
-            sum(billed_hours) AS billed_hours,
+            arg_max(workload_kind, effective_cost) FILTER (in_kind) AS workload_kind,
+            string_agg(DISTINCT machine, ', ' ORDER BY machine) FILTER (in_kind) AS machine,
+            least(24, greatest(bit_count(coalesce(bit_or(hours_mask) FILTER (in_kind), 0)),
+                               coalesce(max(long_hours) FILTER (in_kind), 0))) AS hours_seen,
+            sum(billed_hours) FILTER (in_kind) AS billed_hours,
             sum(effective_cost) AS effective_cost,
-            sum(committed_cost) AS committed_cost
+            coalesce(sum(effective_cost) FILTER (in_kind), 0) AS kind_cost,
+            coalesce(sum(committed_cost) FILTER (in_kind), 0) AS committed_cost
         FROM usage
         GROUP BY provider, account_id, resource_id, currency, day, in_window
     ),
@@ -51,14 +59,15 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
             max(region) AS region,
             max(resource_name) AS resource_name,
             max(resource_type) AS resource_type,
-            arg_max(workload_kind, day) AS workload_kind,
-            arg_max(machine, day) AS machine,
-            min(day) AS first_day,
-            max(day) AS last_day,
-            count(*) FILTER (in_window) AS days_billed,
+            arg_max(workload_kind, day) FILTER (in_kind) AS workload_kind,
+            arg_max(machine, day) FILTER (in_kind) AS machine,
+            min(day) FILTER (in_kind) AS first_day,
+            max(day) FILTER (in_kind) AS last_day,
+            count(*) FILTER (in_window AND in_kind) AS days_billed,
             coalesce(sum(hours_seen) FILTER (in_window), 0) AS hours_seen,
             sum(billed_hours) FILTER (in_window) AS billed_hours,
             sum(effective_cost) FILTER (in_window) AS cost_in_window,
+            sum(kind_cost) FILTER (in_window) AS kind_cost,
             sum(committed_cost) FILTER (in_window) AS committed_cost
         FROM per_day
         GROUP BY provider, account_id, resource_id, currency
@@ -95,7 +104,8 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
         CAST(cost_in_window AS DECIMAL(38, 18)) AS cost_in_window,
         CAST(committed_cost AS DECIMAL(38, 18)) AS committed_cost,
         findings.monthly(cost_in_window, days) AS monthly_cost,
-        findings.monthly(cost_in_window - committed_cost, days) AS monthly_cost_uncommitted,
+        CAST(cost_in_window - kind_cost AS DECIMAL(38, 18)) AS other_cost,
+        findings.monthly(kind_cost - committed_cost, days) AS monthly_saveable,
         CAST(hours_seen AS DECIMAL(18, 3)) AS hours_seen,
         24 * days_expected AS hours_expected,
         24 * days_since_first AS hours_since_first,
@@ -115,8 +125,11 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
         ) AS evidence
     FROM unpacked;
 
--- A saving, or nothing: what a commitment pays would go on being paid.
-CREATE OR REPLACE MACRO findings.commitment_note(committed_cost, currency) AS
+-- What would not be saved, in words: a commitment is paid anyway, and a volume stays when its machine stops.
+CREATE OR REPLACE MACRO findings.unsaved_note(committed_cost, other_cost, currency) AS
     CASE WHEN committed_cost > 0
          THEN '; ' || findings.money(committed_cost, currency) || ' of it is paid by a commitment and not saved'
-         ELSE '' END;
+         ELSE '' END
+    || CASE WHEN other_cost > 0
+            THEN '; ' || findings.money(other_cost, currency) || ' of it is storage and the like, which stays'
+            ELSE '' END;

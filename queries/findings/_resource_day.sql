@@ -1,7 +1,18 @@
 -- What ML resources were billed per UTC day (a charge belongs to the day on which its period starts), from the ledger of the
 -- last $horizon_days days. Every findings rule reads this instead of ten million charges.
 -- A charge of an hour or less marks its hour of the day; a longer one states its hours by quantity.
-WITH dimensions AS (
+WITH ml_resources AS (
+    SELECT DISTINCT coalesce(ResourceId, CapacityReservationId) AS resource_id
+    FROM ledger.dimensions
+    WHERE CapacityReservationStatus IS NOT NULL
+       OR regexp_matches(
+           x_WorkloadKind,
+           '^(inference|training|processing|notebook|compute|gpu|tpu|featurestore|mlflow|storage\.(notebook|training|endpoint))'
+       )
+),
+
+-- all charges of such a resource, its volumes and its traffic too
+dimensions AS (
     SELECT
         x_DimensionId AS dimension_id,
         ledger.provider_of(coalesce(HostProviderName, ProviderName, ServiceProviderName)) AS provider,
@@ -18,6 +29,7 @@ WITH dimensions AS (
         ) AS machine,
         BillingCurrency AS currency,
         CapacityReservationStatus AS capacity_status,
+        CapacityReservationId AS capacity_reservation_id,
         coalesce(CommitmentDiscountStatus, '') = 'Used' AS is_committed,
         CASE
             WHEN regexp_matches(lower(ConsumedUnit), '^1? ?(hours?|hrs?|h)$') THEN 3600
@@ -28,14 +40,7 @@ WITH dimensions AS (
         END AS seconds_per_unit
     FROM ledger.dimensions
     WHERE ChargeCategory NOT IN ('Tax', 'Credit')
-      AND coalesce(ResourceId, CapacityReservationId) IS NOT NULL
-      AND (
-          CapacityReservationStatus IS NOT NULL
-          OR regexp_matches(
-              x_WorkloadKind,
-              '^(inference|training|processing|notebook|compute|gpu|tpu|featurestore|mlflow|storage\.(notebook|training|endpoint))'
-          )
-      )
+      AND coalesce(ResourceId, CapacityReservationId) IN (SELECT resource_id FROM ml_resources)
 ),
 
 billed AS (
@@ -61,7 +66,7 @@ resource_day AS (
         s.source_id,
         s.billing_account_id,
         d.provider, d.account_id, d.region, d.resource_id, d.resource_name, d.resource_type, d.workload_kind, d.machine,
-        d.currency, d.capacity_status,
+        d.currency, d.capacity_status, d.capacity_reservation_id,
         b.day,
         CASE WHEN d.seconds_per_unit IS NOT NULL THEN coalesce(b.hours_mask, 0) ELSE 0 END AS hours_mask,
         CASE WHEN d.seconds_per_unit IS NOT NULL AND b.long_quantity IS NOT NULL
