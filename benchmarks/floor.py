@@ -42,9 +42,7 @@ FROM read_parquet(?)"""
 
 def run(data: Path, database: Path) -> None:
     """Write the wide table."""
-    con = duckdb.connect(
-        str(database), config={"threads": 2, "preserve_insertion_order": False, "memory_limit": "3GB"}
-    )
+    con = duckdb.connect(str(database), config={"threads": 2, "preserve_insertion_order": False, "memory_limit": "3GB"})
     con.execute(f"CREATE TABLE cost_and_usage AS {SELECT}", [str(data / "*.parquet")])
     con.execute("CHECKPOINT")
     con.close()

@@ -41,8 +41,13 @@ def measure(step: str, command: list[str], cwd: Path, floor: float | None) -> Me
     seconds = time.perf_counter() - started
     if status:
         raise SystemExit(f"{step} failed: {' '.join(command)}")
-    measured = Measured(step, round(seconds, 2), round(seconds / (floor or seconds), 2), round(usage.ru_maxrss / 1e6, 2))
-    print(f"{measured.step:<44}{measured.seconds:>9.2f} s{measured.ratio_to_floor:>8.2f} x{measured.peak_gb:>8.2f} GB", flush=True)
+    measured = Measured(
+        step, round(seconds, 2), round(seconds / (floor or seconds), 2), round(usage.ru_maxrss / 1e6, 2)
+    )
+    print(
+        f"{measured.step:<44}{measured.seconds:>9.2f} s{measured.ratio_to_floor:>8.2f} x{measured.peak_gb:>8.2f} GB",
+        flush=True,
+    )
     return measured
 
 
@@ -77,7 +82,9 @@ def main() -> None:
         results = _measure_all(work, data)
         warehouse = (work / "ws" / "finops.duckdb").stat().st_size
         wide = (work / "floor.duckdb").stat().st_size
-        print(f"\ndelivered {size / 1e6:,.0f} MB zstd Parquet; warehouse {warehouse / 1e6:,.0f} MB; wide table {wide / 1e6:,.0f} MB")
+        print(
+            f"\ndelivered {size / 1e6:,.0f} MB zstd Parquet; warehouse {warehouse / 1e6:,.0f} MB; wide table {wide / 1e6:,.0f} MB"
+        )
         if options.json:
             options.json.write_text(json.dumps([asdict(each) for each in results], indent=1))
         shutil.rmtree(work, ignore_errors=True)
@@ -87,16 +94,22 @@ def _measure_all(work: Path, data: Path) -> list[Measured]:
     finops = [sys.executable, "-m", "finops", "--today", "2026-10-05", "--quiet"]
     workspace = work / "ws"
     workspace.mkdir()
-    (workspace / "finops.toml").write_text(f'[sources.aws]\ntype = "files"\npath = "{data.resolve()}"\n[warehouse]\nthreads = 2\n')
+    (workspace / "finops.toml").write_text(
+        f'[sources.aws]\ntype = "files"\npath = "{data.resolve()}"\n[warehouse]\nthreads = 2\n'
+    )
     floor = measure("floor: one wide table of 65 columns", [sys.executable, "-m", "benchmarks.floor", str(data), str(work / "floor.duckdb")], work, None)  # fmt: skip
     load = measure("finops load", [*finops, "load", str(data), "--source", "aws"], workspace, floor.seconds)
     build = measure("finops build (no mappings)", [*finops, "build"], workspace, floor.seconds)
     write_mappings(workspace / "mappings")
-    tagged = measure(f"finops build ({MAPPING_ENTRIES:,} mapping entries)", [*finops, "build"], workspace, floor.seconds)
+    tagged = measure(
+        f"finops build ({MAPPING_ENTRIES:,} mapping entries)", [*finops, "build"], workspace, floor.seconds
+    )
     again = measure("finops run, nothing new", [*finops, "run"], workspace, floor.seconds)
     idle = measure("finops run, nothing new, again", [*finops, "run"], workspace, floor.seconds)
     both = load.seconds + build.seconds
-    print(f"\nload + build {both:.1f} s = {both / floor.seconds:.2f} x floor; tagging {tagged.seconds / load.seconds:.0%} of loading")
+    print(
+        f"\nload + build {both:.1f} s = {both / floor.seconds:.2f} x floor; tagging {tagged.seconds / load.seconds:.0%} of loading"
+    )
     return [floor, load, build, tagged, again, idle]
 
 

@@ -113,9 +113,7 @@ def billed(truth: dict[str, Any], currency: str) -> Decimal:
 
 
 @pytest.mark.parametrize("path", BILLS, ids=lambda path: path.stem)
-def test_a_bill_equals_its_truth(
-    path: Path, load: Load, con: Connection, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bill_equals_its_truth(path: Path, load: Load, con: Connection, capsys: pytest.CaptureFixture[str]) -> None:
     truth = json.loads(path.read_text())
     tolerance = Decimal(0)
     if truth["name"].startswith("cur2-derived"):
@@ -123,7 +121,11 @@ def test_a_bill_equals_its_truth(
         # its twelfth decimal is noise. Its twin, the same bill as CSV, has the exact numbers: we must equal those to the
         # last digit, and these to a billionth.
         twin = json.loads((CORPUS / "truth" / "cur-nise-ml-2026.json").read_text())
-        twin["format"], twin["files"], twin["name"] = truth["format"], truth["files"], truth["name"] + " (its CSV twin's truth)"
+        twin["format"], twin["files"], twin["name"] = (
+            truth["format"],
+            truth["files"],
+            truth["name"] + " (its CSV twin's truth)",
+        )
         check(twin, load, con, capsys, Decimal(0))
         tolerance = Decimal("1e-9")
     check(truth, load, con, capsys, tolerance)

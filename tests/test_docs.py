@@ -23,7 +23,9 @@ def test_a_generated_page_is_what_the_code_says(page: str) -> None:
 
 def test_every_error_has_a_heading() -> None:
     headings = set(re.findall(r"^## (\S+)$", (DOCS / "messages.md").read_text(), re.MULTILINE))
-    slugs = {each.slug for each in vars(finops.errors).values() if isinstance(each, type) and issubclass(each, FinopsError)}
+    slugs = {
+        each.slug for each in vars(finops.errors).values() if isinstance(each, type) and issubclass(each, FinopsError)
+    }
     assert slugs == headings
 
 
@@ -43,8 +45,10 @@ def test_the_mapping_in_the_docs_works(tmp_path: Path, workspace) -> None:  # ty
     sql = re.search(r"```sql\n(.*?)```", (DOCS / "queries.md").read_text(), re.DOTALL)
     assert sql
     workspace.write("queries/normalise/example_vendor.sql", sql[1])
-    bill = workspace.write("gpu.csv", 'contract_no,day,gpu_hours,amount_eur,labels\nC-1,03.09.2026,8,"1,234.50","{""team"": ""search""}"\n')
+    bill = workspace.write(
+        "gpu.csv", 'contract_no,day,gpu_hours,amount_eur,labels\nC-1,03.09.2026,8,"1,234.50","{""team"": ""search""}"\n'
+    )
     assert workspace.finops("load", bill).exit_code == 0
-    assert workspace.query("SELECT BilledCost::VARCHAR, BillingCurrency, ChargePeriodStart::DATE::VARCHAR, Tags['team'] FROM focus.cost_and_usage") == [
-        ("1234.500000000000000000", "EUR", "2026-09-03", "search")
-    ]
+    assert workspace.query(
+        "SELECT BilledCost::VARCHAR, BillingCurrency, ChargePeriodStart::DATE::VARCHAR, Tags['team'] FROM focus.cost_and_usage"
+    ) == [("1234.500000000000000000", "EUR", "2026-09-03", "search")]

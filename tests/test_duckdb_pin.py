@@ -11,7 +11,9 @@ def test_rows_inserted_into_a_table_made_from_an_empty_select_are_there(tmp_path
     """In a transaction, with threads: CREATE TABLE … AS SELECT … LIMIT 0, then INSERT from a Parquet file."""
     file = tmp_path / "rows.parquet"
     con = duckdb.connect(str(tmp_path / "w.duckdb"), config={"threads": 4})
-    con.execute(f"COPY (SELECT range AS n, range % 7 AS k FROM range(500000)) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE 20000)")
+    con.execute(
+        f"COPY (SELECT range AS n, range % 7 AS k FROM range(500000)) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE 20000)"
+    )
     con.execute("BEGIN")
     con.execute(f"CREATE TABLE t AS SELECT * FROM '{file}' LIMIT 0")
     con.execute(f"INSERT INTO t FROM '{file}'")

@@ -24,7 +24,9 @@ def test_the_wheel_holds_every_query_and_template(wheel: Path) -> None:
     for folder, packaged in (("queries", "finops/_queries"), ("reports/templates", "finops/_templates")):
         files = [path for path in (REPO / folder).rglob("*") if path.is_file()]
         assert files
-        missing = [path.name for path in files if f"{packaged}/{path.relative_to(REPO / folder).as_posix()}" not in inside]
+        missing = [
+            path.name for path in files if f"{packaged}/{path.relative_to(REPO / folder).as_posix()}" not in inside
+        ]
         assert not missing
     assert "finops/py.typed" in inside
     assert not any(name.startswith(("tests/", "fixtures/", "benchmarks/")) for name in inside)
@@ -50,7 +52,9 @@ def test_the_wheel_works_when_installed_elsewhere(wheel: Path, tmp_path: Path) -
     finops("init")
     finops("load", "bill.csv")
     finops("--today", "2026-10-01", "report", "--period", "2026-09")
-    assert finops("analyze", "--sql", "SELECT sum(BilledCost) AS cost FROM focus.cost_and_usage", "--format", "csv").split() == [
+    assert finops(
+        "analyze", "--sql", "SELECT sum(BilledCost) AS cost FROM focus.cost_and_usage", "--format", "csv"
+    ).split() == [
         "cost",
         "1.25",
     ]

@@ -51,9 +51,8 @@ class LazyGroup(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            if close:
-                error.message += f" Did you mean '{close[0]}'?"
-            raise
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -75,15 +74,15 @@ def _today(ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     epilog="Start with:  finops init acme && cd acme && finops load BILLS && finops report",
 )
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The workspace's finops.toml.")
-@click.option("--today", callback=_today, metavar="DATE", help="What 'last week' and '14 days' count from. Default: today, UTC.")
+@click.option(
+    "--today", callback=_today, metavar="DATE", help="What 'last week' and '14 days' count from. Default: today, UTC."
+)
 @click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
 @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR=1).")
 @click.version_option(__version__, prog_name="finops")
 @click.pass_context
-def cli(
-    ctx: click.Context, config: Path | None, today: date | None, verbose: int, quiet: bool, no_color: bool
-) -> None:
+def cli(ctx: click.Context, config: Path | None, today: date | None, verbose: int, quiet: bool, no_color: bool) -> None:
     """An accountant's ledger for cloud and AI spend.
 
     Bills go in, one ledger in the FOCUS 1.4 layout comes out; spend is tagged by team, idle ML resources are flagged, and a

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("query", required=False, shell_complete=lambda ctx, param, incomplete: _complete(incomplete))
 @click.option("--sql", metavar="SQL", help="Any SELECT instead of a named query; '-' reads it from stdin.")
-@click.option("--file", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with one SELECT.")
+@click.option(
+    "--file", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with one SELECT."
+)
 @click.option("--param", "given", multiple=True, metavar="K=V", help="A value for $K in the query. May be repeated.")
-@click.option("--period", metavar="P", help="2026-10, 2026-W43, 2026-Q4, last-week, 2026-10-01/2026-10-15 … ($period_start, $period_end).")
+@click.option(
+    "--period",
+    metavar="P",
+    help="2026-10, 2026-W43, 2026-Q4, last-week, 2026-10-01/2026-10-15 … ($period_start, $period_end).",
+)
 @with_output
 @pass_app
 def analyze(

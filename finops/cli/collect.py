@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@click.option("--strict", is_flag=True, help="Stop with exit 3 when a source is not complete, before anything is built.")
+@click.option(
+    "--strict", is_flag=True, help="Stop with exit 3 when a source is not complete, before anything is built."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was fetched as JSON.")
 @pass_app
 def collect(app: App, sources: tuple[str, ...], strict: bool, as_json: bool) -> int:
@@ -35,7 +37,7 @@ def collect_sources(app: App, con: Connection, wanted: tuple[str, ...] = ()) -> 
     """Collect, telling what happens as it happens; first finish what an interrupted run left in landing."""
     from finops.cli.load import tell
     from finops.cli.progress import watch
-    from finops.pipeline.collecting import SourceReport, collect, collectors
+    from finops.pipeline.collecting import collect, collectors
     from finops.pipeline.loading import Loader
     from finops.warehouse.landing import Landing
 

@@ -39,9 +39,7 @@ def explain(app: App, identifier: str, as_json: bool) -> None:
             )
         if len(found) > 1:
             listed = "\n  ".join(found[:10])
-            raise UsageError(
-                f"{len(found)} resources match '{identifier}'", next_step=f"Say which one:\n  {listed}"
-            )
+            raise UsageError(f"{len(found)} resources match '{identifier}'", next_step=f"Say which one:\n  {listed}")
         explanation = explain_resource(con, found[0], app.catalogue)
     finally:
         con.close()

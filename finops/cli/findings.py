@@ -27,13 +27,20 @@ _SHORT = "SELECT finding_id, status, confidence, team, resource_name, monthly_co
 
 
 @click.command()
-@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="May be repeated. Default: idle, underused, unknown.")
+@click.option(
+    "--status", multiple=True, type=click.Choice(STATUSES), help="May be repeated. Default: idle, underused, unknown."
+)
 @click.option("--team", multiple=True, metavar="T", help="Only these teams. May be repeated.")
 @click.option("--min-cost", metavar="N", help="Only what costs at least N a month.")
 @with_output
 @pass_app
 def findings(
-    app: App, status: tuple[str, ...], team: tuple[str, ...], min_cost: str | None, format_: str | None, output: Path | None
+    app: App,
+    status: tuple[str, ...],
+    team: tuple[str, ...],
+    min_cost: str | None,
+    format_: str | None,
+    output: Path | None,
 ) -> None:
     """What the rules found: idle, underused, unknown. The most expensive first.
 

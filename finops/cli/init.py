@@ -80,7 +80,10 @@ def init(app: App, folder: Path, example: bool) -> None:
     for file, (header, examples) in MAPPINGS.items():
         _write(folder / "mappings" / file, "\n".join([header, *(examples if example else []), ""]))
     if example:
-        _write(folder / "mappings" / "teams.csv", "team,name,cost_center,owner\nsearch,Search,cc-1042,\nml-research,ML research,cc-2087,\n")
+        _write(
+            folder / "mappings" / "teams.csv",
+            "team,name,cost_center,owner\nsearch,Search,cc-1042,\nml-research,ML research,cc-2087,\n",
+        )
     _write(folder / "queries" / "README.md", QUERIES_README)
     _write(folder / ".gitignore", "finops.duckdb*\nlanding/\nreports/\n")
     app.say(f"A workspace is in {folder.resolve()}.")

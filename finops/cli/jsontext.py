@@ -8,19 +8,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from finops.reports.money import plain
+
 _MARKED = re.compile(r'"\\u0000(-?[0-9.]+)\\u0000"')
 
 
 def dumps(value: Any, indent: int | None = 2) -> str:
     """JSON text. Decimals are numbers, dates ISO 8601 text."""
     return _MARKED.sub(r"\1", json.dumps(value, indent=indent, default=_other, ensure_ascii=False))
-
-
-def plain(value: Decimal) -> str:
-    """A decimal as plain digits: no exponent, no trailing zeros."""
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("-0", "") else text
 
 
 def timestamp(value: datetime) -> str:

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--source", "source_id", default="files", show_default=True, metavar="NAME", help="Whose bill it is: slices are replaced per source.")
+@click.option(
+    "--source",
+    "source_id",
+    default="files",
+    show_default=True,
+    metavar="NAME",
+    help="Whose bill it is: slices are replaced per source.",
+)
 @click.option("--format", "wanted", default="", metavar="FORMAT", help="Don't detect; it is this one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and load nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was loaded as JSON.")
@@ -125,7 +132,8 @@ def _dry_run(app: App, loader: Any, paths: tuple[Path, ...], wanted: str, as_jso
     deliveries, report = loader.find(paths, wanted)
     if as_json:
         found = [
-            {"format": d.spec.id, "files": list(d.names), "delivered_at": d.delivered_at.isoformat()} for d in deliveries
+            {"format": d.spec.id, "files": list(d.names), "delivered_at": d.delivered_at.isoformat()}
+            for d in deliveries
         ]
         click.echo(dumps({"would_load": found, **as_data(report)}))
     else:

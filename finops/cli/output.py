@@ -14,8 +14,9 @@ from typing import IO, Any
 
 import click
 
-from finops.cli.jsontext import dumps, plain, timestamp
+from finops.cli.jsontext import dumps, timestamp
 from finops.errors import UsageError
+from finops.reports.money import plain
 from finops.warehouse.ask import Answer
 
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet", "xlsx")
@@ -23,8 +24,15 @@ BINARY = ("parquet", "xlsx")
 _SHOWN_ROWS = 200
 
 output_options: list[Callable[[Any], Any]] = [
-    click.option("--format", "format_", type=click.Choice(FORMATS), help="Default: table on a terminal, csv otherwise."),
-    click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file instead; its ending chooses the format."),  # fmt: skip
+    click.option(
+        "--format", "format_", type=click.Choice(FORMATS), help="Default: table on a terminal, csv otherwise."
+    ),
+    click.option(
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write to a file instead; its ending chooses the format.",
+    ),
 ]
 
 
@@ -112,11 +120,14 @@ def text(value: Any) -> str:
 
 
 def _csv(answer: Answer, file: IO[str], colour: bool) -> None:
-    from finops.reports.csv import csv_row
+    import csv
 
-    file.write(csv_row(answer.columns))
+    from finops.reports.csv import cell
+
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(cell, answer.columns))
     for row in answer.rows:
-        file.write(csv_row(row))
+        writer.writerow(map(cell, row))
 
 
 def _json(answer: Answer, file: IO[str], colour: bool) -> None:
@@ -144,7 +155,9 @@ def _markdown(answer: Answer, file: IO[str], colour: bool) -> None:
 
 
 def _numeric(type_: str) -> bool:
-    return type_.upper().startswith(("DECIMAL", "NUMBER", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "UINT", "UBIGINT"))
+    return type_.upper().startswith(
+        ("DECIMAL", "NUMBER", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "UINT", "UBIGINT")
+    )
 
 
 def _table(answer: Answer, file: IO[str], colour: bool) -> None:
@@ -154,7 +167,9 @@ def _table(answer: Answer, file: IO[str], colour: bool) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column, type_ in zip(answer.columns, answer.types, strict=True):
-        table.add_column(column, justify="right" if _numeric(type_) else "left", overflow="fold", no_wrap=_numeric(type_))
+        table.add_column(
+            column, justify="right" if _numeric(type_) else "left", overflow="fold", no_wrap=_numeric(type_)
+        )
     more = 0
     for index, row in enumerate(answer.rows):
         if index < _SHOWN_ROWS:

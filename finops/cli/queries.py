@@ -7,7 +7,7 @@ import shutil
 import click
 
 from finops.cli.app import App, pass_app
-from finops.errors import ConfigError, QueryFileError, UsageError
+from finops.errors import ConfigError, UsageError
 from finops.rules.catalogue import Catalogue
 
 
@@ -42,7 +42,9 @@ def list_queries(app: App, layer: str | None) -> None:
 
 
 @queries.command("list")
-@click.argument("layer", required=False, type=click.Choice(["normalise", "classify", "allocate", "findings", "checks", "analyses"]))
+@click.argument(
+    "layer", required=False, type=click.Choice(["normalise", "classify", "allocate", "findings", "checks", "analyses"])
+)
 @pass_app
 def list_(app: App, layer: str | None) -> None:
     """List the SQL files, in the order in which they run."""
@@ -81,14 +83,7 @@ def copy(app: App, query_id: str, force: bool) -> None:
 @pass_app
 def check(app: App) -> None:
     """Check every SQL file against its contract, without data. All problems at once."""
-    from finops.rules.contract import check_all
+    from finops.rules.contract import check_catalogue
 
-    problems = check_all(_catalogue(app))
-    for problem in problems:
-        click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-        click.echo(str(problem), err=True)
-    if problems:
-        raise QueryFileError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the queries")
-    app.say("All queries keep their contracts.")
-
-
+    checked = check_catalogue(_catalogue(app))
+    app.say(f"All {checked} queries keep their contracts.")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--period", metavar="P", help="2026-W43, 2026-10, last-week … Default: what finops.toml says, else last-week.")
+@click.option(
+    "--period", metavar="P", help="2026-W43, 2026-10, last-week … Default: what finops.toml says, else last-week."
+)
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Default: reports/.")
 @pass_app
 def report(app: App, names: tuple[str, ...], period: str | None, output: Path | None) -> None:

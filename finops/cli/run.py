@@ -46,7 +46,15 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
         finally:
             con.execute(
                 "INSERT INTO ops.runs VALUES (?, 'run', ?, ?, ?, ?, ?, ?)",
-                [run_id, app.calendar, started, datetime.now(tz=UTC).replace(tzinfo=None), __version__, outcome, detail],
+                [
+                    run_id,
+                    app.calendar,
+                    started,
+                    datetime.now(tz=UTC).replace(tzinfo=None),
+                    __version__,
+                    outcome,
+                    detail,
+                ],
             )
     if as_json:
         data: dict[str, Any] = {

@@ -33,7 +33,10 @@ class Collected:
 class Collector(Protocol):
     """Fetches what one configured source delivers."""
 
-    source_id: str
+    @property
+    def source_id(self) -> str:
+        """The source's name in ``finops.toml``."""
+        ...
 
     def collect(self) -> Collected:
         """Fetch. Raises nothing that one source can cause: that is an outcome."""

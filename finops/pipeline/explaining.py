@@ -101,7 +101,9 @@ def _tried(con: Connection, value: dict[str, str], catalogue: Catalogue) -> list
         outcome = f"won ({took} kinds of charges)" if took else "did not match"
         tried.append({"order": rule.order, "id": rule.id, "method": rule.extra["method"], "outcome": outcome})
     if left:
-        tried.append({"order": 9999, "id": "unallocated", "method": "default", "outcome": f"{left} kinds of charges left"})
+        tried.append(
+            {"order": 9999, "id": "unallocated", "method": "default", "outcome": f"{left} kinds of charges left"}
+        )
     return tried
 
 

@@ -156,7 +156,9 @@ class Loader:
         if not rows:
             return None
         slices = tuple(
-            LoadedSlice(account, start, "unchanged" if status == "current" else status, count, tuple(Sums(**s) for s in sums))
+            LoadedSlice(
+                account, start, "unchanged" if status == "current" else status, count, tuple(Sums(**s) for s in sums)
+            )
             for account, start, status, count, sums in rows
         )
         return LoadResult(

@@ -89,4 +89,6 @@ def _sql_error(error: duckdb.Error) -> FinopsError:
             f"questions may read the ledger only: {text.splitlines()[0]}",
             next_step="Files and settings are out of reach of finops analyze. Load a file with finops load.",
         )
-    return UsageError(text.strip(), next_step="Tables: focus.cost_and_usage, allocation.charges, findings.findings, ops.*")
+    return UsageError(
+        text.strip(), next_step="Tables: focus.cost_and_usage, allocation.charges, findings.findings, ops.*"
+    )

@@ -60,7 +60,9 @@ class Landing:
 
     def keep(self, delivery: Delivery, source_id: str, received_at: datetime) -> DeliveryRecord:
         """Copy a delivery's files in, then its record. Files that are there are not copied again."""
-        files = tuple(self._keep_file(file.path, name) for file, name in zip(delivery.files, delivery.names, strict=True))
+        files = tuple(
+            self._keep_file(file.path, name) for file, name in zip(delivery.files, delivery.names, strict=True)
+        )
         identity = "\n".join([source_id, delivery.spec.id, *sorted(file.sha256 for file in files)])
         record_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
         known = self._record_path(record_id)

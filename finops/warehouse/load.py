@@ -129,9 +129,7 @@ def _collect_dimensions(con: Connection, plan: Plan) -> None:
         made = wanted[column.name].expression if column.name in wanted else "NULL"
         expressions.append(f"CAST({made} AS {column.type}) AS {quote(column.name)}")
     typed = _typed_select(plan, reads, "temp.raw_dimension", also=["k"])
-    con.execute(
-        f"CREATE TEMP TABLE mapped_dimension AS SELECT k AS raw_key, {', '.join(expressions)} FROM ({typed})"
-    )
+    con.execute(f"CREATE TEMP TABLE mapped_dimension AS SELECT k AS raw_key, {', '.join(expressions)} FROM ({typed})")
     _check_dimensions(con, plan)
 
 
@@ -215,15 +213,14 @@ def _slices(con: Connection, plan: Plan) -> list[_Slice]:
     assert row is not None
     next_id = row[0]
     slices = []
-    for account, start, end, slice_id, held_since, held_by in found:
+    for account, start, end, known_id, held_since, held_by in found:
         refuse_twice(plan.taken, (account, start), plan.where)
         status = "loaded"
-        if slice_id is None:
+        if known_id is None:
             next_id += 1
-            slice_id = next_id
         elif held_by is not None and held_by != plan.load_id:
             status = "superseded" if held_since and held_since > plan.delivered_at else "replaced"
-        slices.append(_Slice(account, start, end, slice_id, status))
+        slices.append(_Slice(account, start, end, known_id or next_id, status))
     return slices
 
 
@@ -266,7 +263,7 @@ def _replace(con: Connection, plan: Plan, slices: Sequence[_Slice]) -> list[Load
 
 
 def _insert_charges(con: Connection, plan: Plan) -> None:
-    physical, key = _key(plan)
+    _, key = _key(plan)
     wanted = {m.name: m for m in plan.mapped if m.part == "charge"}
     reads = set().union(*(m.reads for m in wanted.values()))
     needed = sorted({name for t in plan.typed if t.name in reads for name in t.physical})
@@ -332,7 +329,9 @@ def _note(con: Connection, plan: Plan, each: _Slice, sums: Sequence[Sums], rows:
     """The row in ``ops.loads``, in the same transaction as the charges."""
     con.execute("DELETE FROM ops.loads WHERE load_id = ? AND slice_id = ?", [plan.load_id, each.slice_id])
     if each.status == "replaced":
-        con.execute("UPDATE ops.loads SET status = 'superseded' WHERE slice_id = ? AND status = 'current'", [each.slice_id])
+        con.execute(
+            "UPDATE ops.loads SET status = 'superseded' WHERE slice_id = ? AND status = 'current'", [each.slice_id]
+        )
     con.execute(
         "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [

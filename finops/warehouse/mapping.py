@@ -40,7 +40,7 @@ def take_apart(con: Connection, query: QueryFile, delivered: Iterable[str]) -> l
         QueryFileError: not one plain SELECT from ``delivered``, an unknown or doubled output column, or an unknown input.
     """
     row = con.execute("SELECT json_serialize_sql(?)", [query.body]).fetchone()
-    tree = json.loads(row[0]) if row else {"error": True}
+    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
     if tree.get("error"):
         raise QueryFileError(f"is not SQL that DuckDB reads: {tree.get('error_message')}", where=str(query.path))
     node = tree["statements"][0]["node"]
@@ -57,7 +57,12 @@ def take_apart(con: Connection, query: QueryFile, delivered: Iterable[str]) -> l
 
 
 def _column(
-    con: Connection, query: QueryFile, node: dict[str, Any], item: dict[str, Any], parts: dict[str, str], names: set[str]
+    con: Connection,
+    query: QueryFile,
+    node: dict[str, Any],
+    item: dict[str, Any],
+    parts: dict[str, str],
+    names: set[str],
 ) -> MappedColumn:
     name = item["alias"] or ".".join(item.get("column_names", []))
     if parts.get(name) not in ("charge", "dimension", "slice"):
