@@ -53,8 +53,8 @@ def write_report(
 ) -> ReportFiles:
     """Write ``output_dir/NAME-PERIOD/`` with ``index.html``, a CSV per query and ``manifest.json``.
 
-    Files are written into a folder beside it, which then takes its place: a reader sees the old report or the new one. The
-    same warehouse, queries, templates and ``today`` give the same bytes.
+    Files are written into a folder beside it, which then takes its place: nobody sees half a report. The same warehouse,
+    queries, templates and ``today`` give the same bytes.
 
     Args:
         con: may be read-only.
@@ -83,7 +83,7 @@ def write_report(
 def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
     if folder.exists() and not (folder / "manifest.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
-            "is in the way: it is no folder that finops wrote", where=str(folder), next_step="Move it, or give --output."
+            "is in the way: finops did not write it", where=str(folder), next_step="Move it away, or give --output."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.new")

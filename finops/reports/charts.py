@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from finops.reports.money import format_money, format_number
 
 WIDTH = 760
-HEIGHT = 260
+HEIGHT = 320
 _LEFT = 52
-_TOP = 16
+_TOP = 22
 _BOTTOM = 28
 _GAP = Decimal("0.28")
 
@@ -66,6 +66,10 @@ class Chart:
     width: int
     height: int
     left: int
+    tick_x: int
+    """Where the scale's labels end."""
+    label_y: int
+    """The line of the bars' labels."""
     zero: str
     ticks: tuple[Tick, ...]
     bars: tuple[Bar, ...]
@@ -98,8 +102,8 @@ def stacked_bars(
     highest = max((_above(column) for column in columns), default=Decimal(0))
     lowest = min((_below(column) for column in columns), default=Decimal(0))
     step = _step(highest - lowest)
-    top = -(-highest // step) * step if highest else step
-    bottom = (lowest // step) * step
+    top = (highest / step).to_integral_value(ROUND_CEILING) * step if highest else step
+    bottom = (lowest / step).to_integral_value(ROUND_FLOOR) * step
     unit = Decimal(HEIGHT - _TOP - _BOTTOM) / (top - bottom)
     slot = Decimal(WIDTH - _LEFT) / max(len(columns), 1)
 
@@ -129,7 +133,7 @@ def stacked_bars(
             )
         )
     return Chart(
-        chart_id, title, description, WIDTH, HEIGHT, _LEFT, _at(y(Decimal(0))), tuple(ticks), tuple(bars),
+        chart_id, title, description, WIDTH, HEIGHT, _LEFT, _LEFT - 8, HEIGHT - 8, _at(y(Decimal(0))), tuple(ticks), tuple(bars),
         tuple((name, tints.get(name, "")) for name in names),
     )  # fmt: skip
 

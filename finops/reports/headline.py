@@ -84,8 +84,8 @@ def _contributors(
     same = [move for move in moves if not change or (move["EffectiveCostChange"] > 0) == (change > 0)]
     largest = sorted(same, key=lambda move: -abs(move["EffectiveCostChange"]))[:SHOWN_MOVES]
     top = abs(largest[0]["EffectiveCostChange"]) if largest else Decimal(0)
-    # what moves the total by less than a hundredth of the largest move explains nothing
-    telling = [move for move in largest if abs(move["EffectiveCostChange"]) * 100 >= top]
+    # a move of less than a thirtieth of the largest explains nothing
+    telling = [move for move in largest if abs(move["EffectiveCostChange"]) * 30 >= top]
     return tuple(
         Contributor(
             name=thing(move),

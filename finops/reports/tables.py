@@ -33,6 +33,8 @@ class Show:
     """May be left out where there is little room."""
     note: str = ""
     """A column whose text stands below this one's in small letters."""
+    note_format: str = "{}"
+    """How the note is worded around that text."""
     fallback: str = ""
     """A column to show where this one is empty."""
 
@@ -157,7 +159,8 @@ def _cell(record: Record, show: Show, currency: str) -> Cell:
         value = record[show.fallback]
     cell = make_cell(value, show.kind, currency)
     note = _text(record[show.note]) if show.note else cell.note
-    return replace(cell, note="" if note == cell.text else note, secondary=show.secondary)
+    note = "" if note in ("", cell.text) else show.note_format.format(note)
+    return replace(cell, note=note, secondary=show.secondary)
 
 
 def _sums(label: str, records: Sequence[Record], currency: str, layout: Layout) -> Row:

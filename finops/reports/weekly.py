@@ -51,7 +51,11 @@ def compute_weekly(
         sections={plan.id: _section(plan, results[plan.query_id], currencies, colour) for plan in PLANS},
         balances=balances,
         matches=_all_match(balances),
-        warnings=(*_source_warnings(sources), *_check_warnings(results["data_checks"].records()), *_unbalanced(balances)),
+        warnings=(
+            *_unbalanced(balances),
+            *_source_warnings(sources),
+            *_check_warnings(results["data_checks"].records()),
+        ),
         trend_command=command(results["spend_weekly"]),
         results=tuple(results.values()),
     )
@@ -87,7 +91,8 @@ def _currencies(results: Mapping[str, Result]) -> list[str]:
 
 
 def _teams(results: Mapping[str, Result]) -> list[str]:
-    return [record["Team"] for name in ("spend_weekly", "spend_by_team", "idle_ml") for record in results[name].records()]
+    names = ("spend_weekly", "spend_by_team", "idle_ml")
+    return [record["Team"] for name in names for record in results[name].records()]
 
 
 def _section(plan: Plan, result: Result, currencies: Sequence[str], colour: Mapping[str, str]) -> Section:
@@ -116,7 +121,7 @@ def _balance(currency: str, records: list[dict[str, Any]], period: Period) -> Ba
     months = sorted({r["BillingMonth"] for r in touched})
     return Balance(
         currency=currency,
-        months=" and ".join(f"{month:%B %Y}" for month in months) if len(months) < 3 else f"{len(months)} billing months",
+        months=" and ".join(f"{month:%B %Y}" for month in months) if len(months) < 3 else f"{len(months)} months",
         delivered=_total(touched, "DeliveredBilledCost", currency),
         ledger=_total(touched, "LedgerBilledCost", currency),
         allocated=_total(touched, "AllocatedBilledCost", currency),
