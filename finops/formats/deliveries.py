@@ -15,7 +15,22 @@ from finops.formats.manifests import Manifest, modified_at, newest, read_manifes
 from finops.formats.pages import page_columns
 from finops.formats.spec import FormatSpec
 
-NOT_BILLS = {".md", ".txt", ".pdf", ".html", ".yml", ".yaml", ".toml", ".sql", ".py", ".xml", ".png", ".crc", ".log", ".rst"}
+NOT_BILLS = {
+    ".md",
+    ".txt",
+    ".pdf",
+    ".html",
+    ".yml",
+    ".yaml",
+    ".toml",
+    ".sql",
+    ".py",
+    ".xml",
+    ".png",
+    ".crc",
+    ".log",
+    ".rst",
+}
 """In a folder these are passed over; named on the command line they are looked into."""
 _PART = re.compile(r"(?:(?<=[-_.])|(?<=part)|^)\d{1,12}$|^\d{16}(-\d+)?$", re.IGNORECASE)
 """The number of a part, at a name's end; Oracle's reports are named by sixteen digits alone."""
@@ -95,7 +110,9 @@ def _walk(path: Path, found: Found) -> Iterable[Path]:
         return [path]
     files = []
     for file in sorted(path.rglob("*")):
-        hidden = any(part.startswith((".", "_SUCCESS", "_committed", "_started")) for part in file.relative_to(path).parts)
+        hidden = any(
+            part.startswith((".", "_SUCCESS", "_committed", "_started")) for part in file.relative_to(path).parts
+        )
         if hidden or not file.is_file():
             continue
         if file.suffix.lower() in NOT_BILLS:
@@ -143,9 +160,7 @@ def _manifested(
     paths = resolve_files(manifest, data)
     names = [_name(path, roots[path]) for path in paths]
     identified = [_identify(path, name, specs, describe, wanted) for path, name in zip(paths, names, strict=True)]
-    return Delivery(
-        identified[0][1], tuple(file for file, _ in identified), tuple(names), manifest.made_at, manifest
-    )
+    return Delivery(identified[0][1], tuple(file for file, _ in identified), tuple(names), manifest.made_at, manifest)
 
 
 def _unmanifested(

@@ -36,9 +36,7 @@ def detect(columns: Sequence[str], specs: Sequence[FormatSpec], name: str, wante
     raise _unknown(columns, seen, specs, name)
 
 
-def _unknown(
-    columns: Sequence[str], seen: set[str], specs: Sequence[FormatSpec], name: str
-) -> UnknownFormatError:
+def _unknown(columns: Sequence[str], seen: set[str], specs: Sequence[FormatSpec], name: str) -> UnknownFormatError:
     def share(spec: FormatSpec) -> float:
         return sum(bool(seen & set(any_of)) for any_of in spec.detect) / len(spec.detect)
 

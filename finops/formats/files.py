@@ -33,7 +33,8 @@ class PhysicalFile:
     packing: str
     """``none``, ``gzip`` or ``zip``."""
     columns: tuple[str, ...]
-    """The header of a CSV, the fields of the first JSON object (also as ``parent.field``); empty for Parquet, which DuckDB describes."""
+    """The header of a CSV, the fields of the first JSON object (also as ``parent.field``); empty for Parquet, which DuckDB
+    describes."""
     width: int = 0
     """CSV only: cells in the first row. Less than the header means that every row lacks the last columns."""
     delimiter: str = ","
@@ -56,7 +57,9 @@ def inspect(path: Path, name: str = "") -> PhysicalFile:
     packing = "gzip" if magic[:2] == b"\x1f\x8b" else "zip" if magic == b"PK\x03\x04" else "none"
     head = _head(path, packing, name)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BadInputError("the text is UTF-16, not UTF-8", where=name, next_step="Save it as UTF-8 and load it again.")
+        raise BadInputError(
+            "the text is UTF-16, not UTF-8", where=name, next_step="Save it as UTF-8 and load it again."
+        )
     text = _decode(head, name)
     if text.lstrip()[:1] in ("{", "["):
         return _inspect_json(path, packing, text)
@@ -138,7 +141,9 @@ def _refuse_gzip_bomb(path: Path, name: str) -> None:
 def _decode(head: bytes, name: str) -> str:
     if b"\0" in head:
         raise BadInputError(
-            "is neither text nor Parquet", where=name, next_step="finops reads CSV, JSON and Parquet, plain, .gz or .zip."
+            "is neither text nor Parquet",
+            where=name,
+            next_step="finops reads CSV, JSON and Parquet, plain, .gz or .zip.",
         )
     try:
         return head.decode("utf-8-sig")

@@ -172,7 +172,9 @@ def _contradicts(key: str, path: Path, manifest: Manifest) -> bool:
         return True
     parents = PurePosixPath(key).parts[:-1]
     run_folder = next((part for part in parents if manifest.run and manifest.run in part), "")
-    return bool(run_folder) and run_folder not in path.parts and any(_looks_like_run(part) for part in path.parts[-2:-1])
+    return (
+        bool(run_folder) and run_folder not in path.parts and any(_looks_like_run(part) for part in path.parts[-2:-1])
+    )
 
 
 def _looks_like_run(folder: str) -> bool:

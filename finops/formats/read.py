@@ -192,7 +192,9 @@ def _resolve(
     return None
 
 
-def _map_key(spec: FormatSpec, column: ColumnSpec, name: str, key: str, type_: str) -> tuple[tuple[str, ...], str] | None:
+def _map_key(
+    spec: FormatSpec, column: ColumnSpec, name: str, key: str, type_: str
+) -> tuple[tuple[str, ...], str] | None:
     if type_.startswith("MAP"):
         return (quote(name),), _convert(spec, column, f"{quote(name)}[{literal(key)}]", "VARCHAR")
     if type_ in ("VARCHAR", "JSON"):
@@ -227,7 +229,7 @@ def _gather(column: ColumnSpec, described: Mapping[str, str]) -> tuple[tuple[str
     for prefix in column.prefixes:
         names = [name for name in described if name.startswith(prefix) and described[name] == "VARCHAR"]
         if names:
-            pairs = ", ".join(f"{{'key': {literal(n[len(prefix):])}, 'value': nullif({quote(n)}, '')}}" for n in names)
+            pairs = ", ".join(f"{{'key': {literal(n[len(prefix) :])}, 'value': nullif({quote(n)}, '')}}" for n in names)
             filled = f"list_filter([{pairs}], lambda e: e.value IS NOT NULL)"
             return tuple(quote(name) for name in names), f"map_of_pairs({filled})"
     return None
@@ -259,7 +261,7 @@ def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
         case "map":
             return f"map_text({text})"
         case "pairs":
-            return f"map_of_pairs(from_json(json_of_repr({text}), '[{{\"key\":\"VARCHAR\",\"value\":\"VARCHAR\"}}]'))"
+            return f'map_of_pairs(from_json(json_of_repr({text}), \'[{{"key":"VARCHAR","value":"VARCHAR"}}]\'))'
         case "json":
             return f"CAST({text} AS JSON)"
         case "records":
@@ -278,7 +280,9 @@ def _from_typed(column: ColumnSpec, expression: str, physical: str) -> str:
         case "map":
             if physical.endswith("[]"):  # BigQuery has no maps: {key, value} records
                 return f"map_of_pairs(list_transform({expression}, lambda e: {{'key': e.key, 'value': e.value}}))"
-            return f"map_or_null({_cast(expression, column)})" if physical.startswith("MAP") else _cast(expression, column)
+            return (
+                f"map_or_null({_cast(expression, column)})" if physical.startswith("MAP") else _cast(expression, column)
+            )
         case "pairs":
             return f"map_of_pairs(list_transform({expression}, lambda e: {{'key': e.key, 'value': e.value}}))"
         case "json":
@@ -293,7 +297,9 @@ def _from_typed(column: ColumnSpec, expression: str, physical: str) -> str:
 
 
 def _records(column: ColumnSpec, expression: str, money: str) -> str:
-    convert = {"VARCHAR": "money_text({})", "DOUBLE": "money_double({})", "DECIMAL": "CAST({} AS DECIMAL(38, 18))"}[money]
+    convert = {"VARCHAR": "money_text({})", "DOUBLE": "money_double({})", "DECIMAL": "CAST({} AS DECIMAL(38, 18))"}[
+        money
+    ]
     fields = ", ".join(
         f"{literal(name)}: " + (convert.format(f"r.{quote(name)}") if type_ == "money" else f"r.{quote(name)}")
         for name, type_ in column.fields

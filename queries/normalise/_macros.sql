@@ -51,8 +51,9 @@ CREATE OR REPLACE TEMP MACRO aws_tags(resource_tags, tags) AS
 -- where it touches punctuation; inside 'it''s' it does not.
 CREATE OR REPLACE TEMP MACRO json_of_repr(x) AS
     CASE WHEN x LIKE '[{''%'
-         THEN regexp_replace(regexp_replace(regexp_replace(x, '([\[{,:]\s*)''', '\1"', 'g'), '''(\s*[,:}\]])', '"\1', 'g'),
-                             ':\s*None\b', ': null', 'g')
+         THEN regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+                  x, '([\[{,:]\s*)''', '\1"', 'g'), '''(\s*[,:}\]])', '"\1', 'g'),
+                  ':\s*None\b', ': null', 'g'), ':\s*True\b', ': true', 'g'), ':\s*False\b', ': false', 'g')
          ELSE x END;
 
 -- A JSON object, Azure's object without its braces, or a JSON list of {key, value}, as a map. Values that are not text keep
