@@ -20,7 +20,8 @@ CREATE OR REPLACE MACRO findings.monthly(cost, window_days) AS
 --   hours_seen         clock hours in which it was billed (two machines side by side are one hour)
 --   hours_expected     hours of the days for which its billing account has a bill at all
 --   hours_since_first  the same, from the resource's first billed day on (that can lie before the window)
---   billed_hours       machine-hours as the bill counts them
+--   full_days          days on which it was billed for all of the 24 hours
+--   billed_hours       machine-hours as the bill counts them (GPU- or chip-hours, where the bill counts these)
 --   committed_cost     the part of these kinds' cost that a commitment pays: it would go on being paid
 --   monthly_saveable   these kinds' cost without that part, for a month
 CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
@@ -41,10 +42,11 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
             max(resource_name) AS resource_name,
             max(resource_type) AS resource_type,
             arg_max(workload_kind, effective_cost) FILTER (in_kind) AS workload_kind,
-            string_agg(DISTINCT machine, ', ' ORDER BY machine) FILTER (in_kind) AS machine,
+            coalesce(string_agg(DISTINCT machine, ', ' ORDER BY machine) FILTER (in_kind AND NOT is_part),
+                     string_agg(DISTINCT machine, ', ' ORDER BY machine) FILTER (in_kind)) AS machine,
             least(24, greatest(bit_count(coalesce(bit_or(hours_mask) FILTER (in_kind), 0)),
                                coalesce(max(long_hours) FILTER (in_kind), 0))) AS hours_seen,
-            sum(billed_hours) FILTER (in_kind) AS billed_hours,
+            sum(billed_hours) FILTER (in_kind AND NOT is_part) AS billed_hours,
             sum(effective_cost) AS effective_cost,
             coalesce(sum(effective_cost) FILTER (in_kind), 0) AS kind_cost,
             coalesce(sum(committed_cost) FILTER (in_kind), 0) AS committed_cost
@@ -65,7 +67,8 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
             max(day) FILTER (in_kind) AS last_day,
             count(*) FILTER (in_window AND in_kind) AS days_billed,
             coalesce(sum(hours_seen) FILTER (in_window), 0) AS hours_seen,
-            sum(billed_hours) FILTER (in_window) AS billed_hours,
+            count(*) FILTER (in_window AND hours_seen >= 24) AS full_days,
+            coalesce(sum(billed_hours) FILTER (in_window), sum(hours_seen) FILTER (in_window)) AS billed_hours,
             sum(effective_cost) FILTER (in_window) AS cost_in_window,
             sum(kind_cost) FILTER (in_window) AS kind_cost,
             sum(committed_cost) FILTER (in_window) AS committed_cost
@@ -109,7 +112,7 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
         CAST(hours_seen AS DECIMAL(18, 3)) AS hours_seen,
         24 * days_expected AS hours_expected,
         24 * days_since_first AS hours_since_first,
-        days_billed, days_expected, days_since_first, first_day, last_day, bill_through,
+        full_days, days_billed, days_expected, days_since_first, first_day, last_day, bill_through,
         last_day = bill_through AS still_billed,
         json_object(
             'window_days', days,

@@ -25,8 +25,10 @@ dimensions AS (
         coalesce(
             x_InstanceType,
             nullif(regexp_extract(coalesce(x_UsageType, SkuMeter), '(ml\.)?[a-z][a-z0-9-]*\.[0-9a-z-]+$'), ''),
-            SkuMeter
+            regexp_replace(SkuMeter, ' (running )?in [A-Z].*$', '')
         ) AS machine,
+        -- Google bills a machine's cores, memory and fees beside its GPU: they are money, but no further machine-hours
+        coalesce(regexp_matches(SkuMeter, 'Instance (Core|Ram)|Custom (Core|Ram)|[Mm]anagement fee'), false) AS is_part,
         BillingCurrency AS currency,
         CapacityReservationStatus AS capacity_status,
         CapacityReservationId AS capacity_reservation_id,
@@ -65,7 +67,7 @@ resource_day AS (
     SELECT
         s.source_id,
         s.billing_account_id,
-        d.provider, d.account_id, d.region, d.resource_id, d.resource_name, d.resource_type, d.workload_kind, d.machine,
+        d.provider, d.account_id, d.region, d.resource_id, d.resource_name, d.resource_type, d.workload_kind, d.machine, d.is_part,
         d.currency, d.capacity_status, d.capacity_reservation_id,
         b.day,
         CASE WHEN d.seconds_per_unit IS NOT NULL THEN coalesce(b.hours_mask, 0) ELSE 0 END AS hours_mask,

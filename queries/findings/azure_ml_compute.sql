@@ -26,7 +26,7 @@ azure_ml_compute AS (
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
         'billed ' || findings.number(hours_seen) || ' of ' || hours_expected || ' hours in ' || $window_days || ' days ('
-            || findings.number(billed_hours) || ' machine-hours); ' || coalesce(machine || '; ', '')
+            || findings.number(billed_hours) || ' machine- or GPU-hours); ' || coalesce(machine || '; ', '')
             || findings.money(cost_in_window, currency)
             || '; no saving is named, because its activity has not been measured' AS reason,
         evidence

@@ -19,7 +19,8 @@ WITH jobs AS (
     SELECT * FROM findings.billed_in_window(
         ['training', 'training.spot', 'training.autopilot', 'processing', 'inference.batch'], $today, $window_days
     )
-    WHERE hours_seen > $long_hours
+    -- in one go: every day but the first and the last is a full one; a job that runs every night is not long
+    WHERE hours_seen > $long_hours AND full_days >= days_billed - 2
 ),
 
 long_running_job AS (
@@ -30,7 +31,7 @@ long_running_job AS (
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
         'billed in ' || findings.number(hours_seen) || ' hours of ' || $window_days || ' days ('
-            || findings.number(billed_hours) || ' machine-hours); ' || coalesce(machine || '; ', '')
+            || findings.number(billed_hours) || ' machine- or GPU-hours); ' || coalesce(machine || '; ', '')
             || findings.money(cost_in_window, currency)
             || '; no saving is named, because its GPU has not been measured and a job ends' AS reason,
         evidence
