@@ -103,8 +103,9 @@ _KNOWN = (
      "No provider writes such rows: a quote is missing, or the tags were tampered with."),
     (r"unicode|not utf-8|byte sequence", "is not UTF-8", "Convert it (iconv -f WINDOWS-1252 -t UTF-8) or export it again."),
     (r"gzip|GZIP|decompress|deflate|inflate|zlib", "the gzip data is damaged or cut off", "Fetch the file again."),
-    (r"No magic bytes|footer|magic bytes at end|too small to be a Parquet|not a parquet|Snappy|Out of buffer|thrift"
-     + r"|TProtocol|Invalid Parquet|page header", "the Parquet file is damaged or cut off", "Fetch the file again."),
+    (r"No magic bytes|footer|magic bytes at end|too small to be a Parquet|not a parquet|Invalid Parquet|page header",
+     "the Parquet file is damaged or cut off", "Fetch the file again."),
+    (r"Snappy|Out of buffer|thrift|TProtocol", "the Parquet file is damaged or cut off", "Fetch the file again."),
     (r"Expected Number of Columns: (\d+) Found: (\d+)|Too many columns|Missing columns|not enough columns",
      "a row has more or fewer cells than the header has columns", "The file was cut off or edited. Fetch or export it again."),
     (r"unterminated quote|Value with unterminated", "a quoted cell never ends",

@@ -35,7 +35,7 @@ class TypedColumn:
     expression: str
     """SQL over those columns."""
     computed: str = ""
-    """SQL that adds a physical column of this name to the base relation (type month); empty: it is delivered as it is."""
+    """SQL that adds a physical column of this name to the base relation (narrow columns); empty: it is delivered as it is."""
 
 
 def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], spec: FormatSpec | None = None) -> str:
@@ -135,7 +135,9 @@ def _typed(spec: FormatSpec, column: ColumnSpec, described: Mapping[str, str]) -
     expressions = [expression for _, expression in found]
     expression = expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"
     if column.type == "month":
-        return TypedColumn(column.name, (quote(column.name),), quote(column.name), f"date_trunc('month', {expression})")
+        expression = f"date_trunc('month', {expression})"
+    if column.narrow:
+        return TypedColumn(column.name, (quote(column.name),), quote(column.name), computed=expression)
     return TypedColumn(column.name, physical, expression)
 
 

@@ -46,6 +46,9 @@ class ColumnSpec:
     """Type records only: the fields and their types (text or money)."""
     lenient: str = ""
     """Why a cell that can't be read may become NULL here. Empty: it is an error, as it should be."""
+    narrow: bool = False
+    """Computed for every row before dimensions are told apart: for cells that change from row to row, of which little is
+    read that does not (the kinds of credits, but not their amounts)."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def read_spec(query: QueryFile) -> FormatSpec:
 
 def _column(query: QueryFile, name: str, spec: Any) -> ColumnSpec:
     options: dict[str, Any] = {"type": spec} if isinstance(spec, str) else dict(spec)
-    unknown = options.keys() - {"type", "from", "prefix", "fields", "lenient"}
+    unknown = options.keys() - {"type", "from", "prefix", "fields", "lenient", "narrow"}
     if unknown or options.get("type") not in COLUMN_TYPES:
         raise QueryFileError(
             f"column '{name}' in 'reads' is declared wrongly: {spec!r}",
@@ -128,6 +131,7 @@ def _column(query: QueryFile, name: str, spec: Any) -> ColumnSpec:
         prefixes=tuple(_list(options.get("prefix", ()))),
         fields=tuple((options.get("fields") or {}).items()),
         lenient=options.get("lenient", ""),
+        narrow=options.get("narrow", False) or options["type"] == "month",
     )
 
 

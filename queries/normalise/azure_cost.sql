@@ -67,7 +67,8 @@ reads:
   resource_name: {type: text, from: ResourceName}
   resource_type: {type: text, from: ResourceType}
   service_family: {type: text, from: ServiceFamily}
-  service_type: {type: text, from: 'AdditionalInfo[ServiceType]', lenient: 'AdditionalInfo is free text of each service'}
+  service_type: {type: text, from: 'AdditionalInfo[ServiceType]', narrow: true,
+                 lenient: 'AdditionalInfo is free text of each service'}
   subscription_id: {type: text, from: [SubscriptionId, SubscriptionGuid]}
   subscription_name: {type: text, from: SubscriptionName}
   tags: {type: map, from: Tags}

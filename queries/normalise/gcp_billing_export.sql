@@ -31,7 +31,8 @@ reads:
   cost: money
   cost_at_list: money
   cost_type: text
-  credits: {type: records, fields: {amount: money, full_name: text, id: text, name: text, type: text}}
+  credits: {type: records, fields: {amount: money}}
+  credit_kinds: {type: records, from: credits, narrow: true, fields: {full_name: text, id: text, type: text}}
   currency: text
   invoice_month: {type: text, from: invoice.month}
   labels: pairs
@@ -105,26 +106,26 @@ SELECT
         WHEN coalesce(cost_type, 'regular') <> 'regular' THEN NULL
         WHEN sku_description LIKE 'Commitment%' OR subscription_instance_id IS NOT NULL
              OR applied_subscription_instance_id IS NOT NULL
-             OR len(list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')) > 0 THEN 'Committed'
+             OR len(list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')) > 0 THEN 'Committed'
         WHEN sku_description LIKE 'Spot %' OR sku_description LIKE '%Preemptible%' THEN 'Dynamic'
         ELSE 'Standard'
     END AS PricingCategory,
 
     -- a commitment is known by the subscription it was bought as, else by the credit that it gave
     coalesce(subscription_instance_id, applied_subscription_instance_id,
-             list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) AS CommitmentDiscountId,
-    list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')[1].full_name AS CommitmentDiscountName,
+             list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) AS CommitmentDiscountId,
+    list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].full_name AS CommitmentDiscountName,
     CASE WHEN coalesce(subscription_instance_id, applied_subscription_instance_id,
-                       list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
-         THEN CASE WHEN list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')[1].type LIKE '%DOLLAR_BASE' THEN 'Spend'
-                   WHEN list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')[1].type IS NOT NULL THEN 'Usage' END
+                       list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
+         THEN CASE WHEN list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].type LIKE '%DOLLAR_BASE' THEN 'Spend'
+                   WHEN list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].type IS NOT NULL THEN 'Usage' END
     END AS CommitmentDiscountCategory,
     CASE WHEN coalesce(subscription_instance_id, applied_subscription_instance_id,
-                       list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
+                       list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
          THEN 'Committed use discount' END AS CommitmentDiscountType,
-    CASE WHEN len(list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')) > 0
+    CASE WHEN len(list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')) > 0
               AND coalesce(subscription_instance_id, applied_subscription_instance_id,
-                           list_filter(credits, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
+                           list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
          THEN 'Used' END AS CommitmentDiscountStatus,
 
     billing_account_id AS BillingAccountId,
@@ -160,7 +161,7 @@ SELECT
                  list_filter(list_reverse(ancestors), lambda a: a.resource_name NOT LIKE 'projects/%'),
                  lambda a: coalesce(a.display_name, a.resource_name)), '/'), ''),
              nullif(trim(ancestry_numbers, '/'), '')) AS x_FolderPath,
-    nullif(array_to_string(list_sort(list_distinct(list_transform(credits, lambda c: c.type))), ','), '') AS x_CreditTypes,
+    nullif(array_to_string(list_sort(list_distinct(list_transform(credit_kinds, lambda c: c.type))), ','), '') AS x_CreditTypes,
 
     service_id AS x_ServiceCode,
     sku_description AS x_UsageType,
