@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from finops.reports.money import format_money, format_number
 
@@ -103,7 +103,7 @@ def stacked_bars(
     lowest = min((_below(column) for column in columns), default=Decimal(0))
     step = _step(highest - lowest)
     top = (highest / step).to_integral_value(ROUND_CEILING) * step if highest else step
-    bottom = (lowest / step).to_integral_value(ROUND_FLOOR) * step
+    bottom = lowest
     unit = Decimal(HEIGHT - _TOP - _BOTTOM) / (top - bottom)
     slot = Decimal(WIDTH - _LEFT) / max(len(columns), 1)
 
@@ -111,7 +111,7 @@ def stacked_bars(
         return _TOP + (top - value) * unit
 
     ticks = []
-    value = bottom
+    value = (bottom / step).to_integral_value(ROUND_CEILING) * step
     while value <= top:
         ticks.append(Tick(_at(y(value)), _short(value)))
         value += step

@@ -56,7 +56,9 @@ class Headline:
     """What stopping all that is idle or underused saves in a month, as far as known; unknown if no finding says."""
     waste_count: int
     unknown_count: int
-    """Findings whose verdict or saving is unknown."""
+    """Findings whose verdict is unknown."""
+    unknown_cost: Money
+    """What those cost in a month, as far as known."""
 
 
 @dataclass(frozen=True)

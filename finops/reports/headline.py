@@ -13,6 +13,7 @@ from finops.reports.money import Money, exact_difference, exact_sum, format_numb
 
 Record = Mapping[str, Any]
 SHOWN_MOVES = 4
+"""Of the first currency; of the others half as many."""
 _NBSP = "\N{NO-BREAK SPACE}"
 
 
@@ -25,22 +26,32 @@ def headlines(
     def mine(records: Sequence[Record], currency: str) -> list[Record]:
         return [record for record in records if record["BillingCurrency"] == currency]
 
-    return tuple(_headline(c, mine(teams, c), mine(moves, c), mine(waste, c), tints) for c in currencies)
+    return tuple(
+        _headline(c, mine(teams, c), mine(moves, c), mine(waste, c), tints, SHOWN_MOVES if not index else SHOWN_MOVES // 2)
+        for index, c in enumerate(currencies)
+    )
 
 
 def _headline(
-    currency: str, teams: list[Record], moves: list[Record], waste: list[Record], tints: Mapping[str, str]
+    currency: str,
+    teams: list[Record],
+    moves: list[Record],
+    waste: list[Record],
+    tints: Mapping[str, str],
+    shown: int,
 ) -> Headline:
     total = exact_sum(team["EffectiveCost"] for team in teams)
     before = [team["PreviousEffectiveCost"] for team in teams]
     previous = None if not before or None in before else exact_sum(before)
     change = None if previous is None else exact_difference(total, previous)
     change_percent = None if previous is None or change is None else percent(change, previous)
-    contributors = _contributors(moves, change, currency, tints)
+    contributors = _contributors(moves, change, currency, tints, shown)
     owned = [team for team in teams if team["Team"] != "unallocated"]
     top = max(owned, key=lambda team: team["EffectiveCost"], default=None)
     nobody = exact_sum(team["EffectiveCost"] for team in teams if team["Team"] == "unallocated")
     found = [each for each in waste if each["Status"] != "unknown"]
+    unsure = [each for each in waste if each["Status"] == "unknown"]
+    costs = [each["MonthlyCost"] for each in unsure if each["MonthlyCost"] is not None]
     savings = [each["MonthlySaving"] for each in found if each["MonthlySaving"] is not None]
     return Headline(
         currency=currency,
@@ -60,7 +71,8 @@ def _headline(
         unallocated_share=_share(nobody, total),
         saving=Money(exact_sum(savings) if savings or not found else None, currency),
         waste_count=len(found),
-        unknown_count=len(waste) - len(savings),
+        unknown_count=len(unsure),
+        unknown_cost=Money(exact_sum(costs) if costs or not unsure else None, currency),
     )
 
 
@@ -76,13 +88,13 @@ def _share(part: Decimal, whole: Decimal) -> str:
 
 
 def _contributors(
-    moves: list[Record], change: Decimal | None, currency: str, tints: Mapping[str, str]
+    moves: list[Record], change: Decimal | None, currency: str, tints: Mapping[str, str], shown: int
 ) -> tuple[Contributor, ...]:
     """The largest moves in the direction of the total; of any direction where the total stands still."""
     if change is None:
         return ()
     same = [move for move in moves if not change or (move["EffectiveCostChange"] > 0) == (change > 0)]
-    largest = sorted(same, key=lambda move: -abs(move["EffectiveCostChange"]))[:SHOWN_MOVES]
+    largest = sorted(same, key=lambda move: -abs(move["EffectiveCostChange"]))[:shown]
     top = abs(largest[0]["EffectiveCostChange"]) if largest else Decimal(0)
     # a move of less than a thirtieth of the largest explains nothing
     telling = [move for move in largest if abs(move["EffectiveCostChange"]) * 30 >= top]
@@ -102,6 +114,8 @@ def _contributors(
 def thing(move: Record) -> str:
     """What moved, as a person would call it: ``HyperPod cluster q7m3xk2v9pab``, ``Vertex AI``."""
     kind = kind_label(move["WorkloadKind"]) if move["WorkloadKind"] != "other" else ""
+    if move["ResourceName"] and kind.endswith("tokens"):
+        return f"{short_id(move['ResourceName'])}, {kind}"
     if move["ResourceName"]:
         return f"{kind or move['ServiceName']} {short_id(move['ResourceName'])}"
     return f"{move['ServiceName']}{f', {kind}' if kind else ''}"

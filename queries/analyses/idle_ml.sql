@@ -18,6 +18,7 @@ columns:
   CostInWindow: EffectiveCost in the window, without credits and tax; empty if it can't be known, and Reason says why
   MonthlyCost: The same for 730.5 hours
   MonthlySaving: What stopping it saves in a month, net of commitments that would go on being paid; empty if unknown
+  WindowDays: Length of the window
   WindowStart: First day of the window
   WindowEnd: Its end, exclusive
   BilledHours: Hours billed in the window
@@ -39,13 +40,16 @@ idle_ml AS (
     SELECT
         status AS Status,
         confidence AS Confidence,
-        coalesce(resource_name, resource_id) AS ResourceName,
+        coalesce(CASE WHEN resource_name = 'default'     -- a Studio app: its space or user says more
+                      THEN NULLIF(regexp_extract(resource_id, '([^/:]+/[^/:]+)/default$', 1), '') END,
+                 resource_name, resource_id) AS ResourceName,
         coalesce(team, 'unallocated') AS Team,
         workload_kind AS WorkloadKind,
         currency AS BillingCurrency,
         cost_in_window AS CostInWindow,
         monthly_cost AS MonthlyCost,
         monthly_saving AS MonthlySaving,
+        datediff('day', window_start, window_end) AS WindowDays,
         CAST(window_start AS DATE) AS WindowStart,
         CAST(window_end AS DATE) AS WindowEnd,
         billed_hours AS BilledHours,
@@ -60,5 +64,5 @@ idle_ml AS (
     FROM open_findings
 )
 SELECT * FROM idle_ml
-ORDER BY BillingCurrency, CASE Status WHEN 'unknown' THEN 1 ELSE 0 END, MonthlySaving DESC NULLS LAST, CostInWindow DESC NULLS LAST,
-    WindowStart, ResourceId, FindingId
+ORDER BY BillingCurrency, CASE Status WHEN 'unknown' THEN 1 ELSE 0 END, MonthlySaving DESC NULLS LAST,
+    MonthlyCost DESC NULLS LAST, WindowStart, ResourceId, FindingId

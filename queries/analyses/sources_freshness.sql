@@ -37,7 +37,10 @@ charged AS (
     GROUP BY x_SourceId
 ),
 configured AS (             -- the newest word on each source
-    SELECT source_id AS SourceId, max_by(status, last_seen_at) AS status, max_by(detail, last_seen_at) AS Detail
+    SELECT
+        source_id AS SourceId,
+        max_by(status, coalesce(last_seen_at, TIMESTAMP '1970-01-01')) AS status,
+        max_by(detail, coalesce(last_seen_at, TIMESTAMP '1970-01-01')) AS Detail
     FROM ops.sources
     GROUP BY source_id
 ),

@@ -33,7 +33,8 @@ shares AS (                 -- each share of a charge in the two periods, where 
     SELECT
         charges.Team,
         charges.ServiceName,
-        charges.ResourceName,
+        coalesce(CASE WHEN charges.ResourceName = 'default'      -- a Studio app: its space or user says more
+                      THEN NULLIF(regexp_extract(charges.ResourceId, '([^/:]+/[^/:]+)/default$', 1), '') END, charges.ResourceName) AS ResourceName,
         charges.ResourceId,
         charges.x_WorkloadKind,
         charges.BillingCurrency,

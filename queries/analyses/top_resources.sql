@@ -30,7 +30,8 @@ WITH reach AS (             -- the day on which the ledger begins, per currency
 shares AS (                 -- each share of a charge in the two periods
     SELECT
         ResourceId,
-        ResourceName AS resource_name,
+        coalesce(CASE WHEN ResourceName = 'default'      -- a Studio app: its space or user says more
+                      THEN NULLIF(regexp_extract(ResourceId, '([^/:]+/[^/:]+)/default$', 1), '') END, ResourceName) AS resource_name,
         x_WorkloadKind AS workload_kind,
         ServiceName,
         Team,

@@ -32,7 +32,7 @@
 
   for (const table of document.querySelectorAll("table[data-filter]")) {
     const rows = [...table.tBodies[0].rows];
-    if (rows.length < 6) continue;
+    if (rows.length < 8) continue;
     const label = document.createElement("label");
     const input = document.createElement("input");
     const count = document.createElement("span");
