@@ -7,6 +7,7 @@ tests are skipped where it is not. A truth file was made by a separate reader (P
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -100,6 +101,12 @@ def stated(group: dict[str, Any]) -> dict[str, tuple[int, Decimal, Decimal]]:
     return {key: (each["rows"], Decimal(each["cost"]), Decimal(each["effective"])) for key, each in group.items()}
 
 
+def tagged(truth: dict[str, Any]) -> dict[str, int]:
+    """Rows per tag key, without the prefix that AWS puts before it."""
+    keys = truth["tags"]["keys"]
+    return {re.sub(r"^(resourceTags/user:|user_)", "", key): each["rows"] for key, each in keys.items()}
+
+
 def billed(truth: dict[str, Any], currency: str) -> Decimal:
     """What BilledCost must add up to, by the rule of the format."""
     group = truth["by_currency"][currency]
@@ -145,6 +152,11 @@ def check(
             assert abs(found[value][1] - cost) <= tolerance, (name, value, "cost")
             assert abs(found[value][2] - effective) <= tolerance, (name, value, "effective")
             compared += 1
+    for key, rows in tagged(truth).items():
+        found_rows = con.execute(
+            "SELECT count(*) FROM focus.cost_and_usage WHERE map_contains(Tags, ?)", [key]
+        ).fetchone()
+        assert found_rows == (rows,), ("tag", key)
     for currency, (_, _, _, found_billed) in totals(con, "coalesce(BillingCurrency, '(column absent)')").items():
         assert abs(found_billed - billed(truth, currency)) <= tolerance, (currency, "billed")
     money = ", ".join(

@@ -102,14 +102,18 @@ def _csv_sql(file: PhysicalFile, path: Path) -> str:
     )
 
 
+_TWIN = "\x1f"
+"""Ends a column's name where another has the same but for case; no name holds it otherwise."""
+
+
 def _unique(names: Sequence[str]) -> list[str]:
-    """Column names as DuckDB wants them: none empty, no two equal but for case."""
+    """Column names as DuckDB wants them: none empty, no two equal but for case (``tags/Team`` beside ``tags/team``)."""
     seen: set[str] = set()
     result = []
     for index, name in enumerate(names):
         unique = name or f"column{index}"
         while unique.lower() in seen:
-            unique += "_"
+            unique += _TWIN
         seen.add(unique.lower())
         result.append(unique)
     return result
@@ -231,7 +235,9 @@ def _gather(column: ColumnSpec, described: Mapping[str, str]) -> tuple[tuple[str
     for prefix in column.prefixes:
         names = [name for name in described if name.startswith(prefix) and described[name] == "VARCHAR"]
         if names:
-            pairs = ", ".join(f"{{'key': {literal(n[len(prefix) :])}, 'value': nullif({quote(n)}, '')}}" for n in names)
+            pairs = ", ".join(
+                f"{{'key': {literal(n[len(prefix) :].rstrip(_TWIN))}, 'value': nullif({quote(n)}, '')}}" for n in names
+            )
             filled = f"list_filter([{pairs}], lambda e: e.value IS NOT NULL)"
             return tuple(quote(name) for name in names), f"map_of_pairs({filled})"
     return None

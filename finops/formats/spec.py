@@ -89,6 +89,8 @@ ISO_TIMESTAMPS = (
     "%Y-%m-%d %H:%M:%S.%f%z",
     "%Y-%m-%d %H:%M:%S.%f UTC",
     "%Y-%m-%dT%H:%MZ",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y-%m-%dT%H:%M:%S.%nZ",
 )
 
 

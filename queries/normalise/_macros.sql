@@ -47,6 +47,13 @@ CREATE OR REPLACE TEMP MACRO aws_tags(resource_tags, tags) AS
                     lambda e: e.value IS NOT NULL AND e.value <> ''),
         lambda e: {'key': aws_tag_key(e.key), 'value': e.value})));
 
+-- A FOCUS file has tag keys as they were typed, but for a generator's prefix: of AWS's own, user: can only be that, while
+-- user_ may be part of the key.
+CREATE OR REPLACE TEMP MACRO aws_focus_tags(tags) AS
+    map_or_null(map_of_pairs(list_transform(
+        list_filter(map_entries(tags), lambda e: e.value IS NOT NULL AND e.value <> ''),
+        lambda e: {'key': regexp_replace(e.key, '^user:', ''), 'value': e.value})));
+
 -- Some tools write lists of records as Python prints them, with single quotes: read those as JSON too. A quote is a delimiter
 -- where it touches punctuation; inside 'it''s' it does not.
 CREATE OR REPLACE TEMP MACRO json_of_repr(x) AS

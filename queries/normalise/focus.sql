@@ -179,8 +179,7 @@ SELECT
     SkuMeter,
     SkuPriceId,
     CASE WHEN CAST(SkuPriceDetails AS VARCHAR) NOT IN ('{}', 'null') THEN SkuPriceDetails END AS SkuPriceDetails,
-    -- AWS prefixes its users' keys; other providers' keys are as the user typed them
-    CASE WHEN coalesce(ProviderName, ServiceProviderName) = 'AWS' THEN aws_tags(Tags, NULL) ELSE map_or_null(Tags) END AS Tags,
+    CASE WHEN coalesce(ProviderName, ServiceProviderName) = 'AWS' THEN aws_focus_tags(Tags) ELSE map_or_null(Tags) END AS Tags,
 
     AllocatedMethodDetails,
     AllocatedMethodId,

@@ -131,14 +131,14 @@ def test_aws_writes_focus_with_small_letters_maps_and_doubles(desk: Desk) -> Non
         "SELECT 9.2::DOUBLE AS billedcost, 9.2::DOUBLE AS effectivecost, 'USD' AS billingcurrency, 'A1' AS billingaccountid, "
         "TIMESTAMP '2026-09-01' AS billingperiodstart, TIMESTAMP '2026-09-02' AS chargeperiodstart, "
         "TIMESTAMP '2026-09-03' AS chargeperiodend, 'Usage' AS chargecategory, 'Amazon SageMaker' AS servicename, "
-        "'AWS' AS providername, 'Anthropic, PBC' AS publishername, MAP {'user_team': 'search', 'empty': ''} AS tags, "
+        "'AWS' AS providername, 'Anthropic, PBC' AS publishername, MAP {'user:team': 'search', 'user_id': 'x', 'empty': ''} AS tags, "
         "MAP {} AS skupricedetails, 'USE1-Host:ml.g5.xlarge' AS skumeter, 'RunInstance' AS x_operation, "
         "'AmazonSageMaker' AS x_servicecode, MAP {'EDP': 0.1::DOUBLE} AS x_discounts",
         desk.folder,
     )
     (found,) = desk.rows("focus.snappy.parquet", content, "focus")
     assert found["BilledCost"] == Decimal("9.2")  # and not 9.199999999999999289
-    assert found["Tags"] == {"team": "search"}
+    assert found["Tags"] == {"team": "search", "user_id": "x"}
     assert found["SkuPriceDetails"] is None
     assert found["ServiceProviderName"] == "Anthropic, PBC"  # a marketplace row: the seller provides the service
     assert found["ProviderName"] == "AWS"
@@ -398,6 +398,11 @@ def test_an_oracle_cost_report_gathers_its_tag_columns(desk: Desk) -> None:
         "research",
         "Correction",
     )
+
+
+def test_tag_columns_may_differ_by_case_only(desk: Desk) -> None:
+    (found,) = desk.rows("x.csv", csv_of(OCI | {"tags/team": "a", "tags/Team": "b"}))
+    assert found["Tags"] == {"Oracle-Tags.CreatedBy": "a@example.com", "team": "a", "Team": "b"}
 
 
 def test_the_many_files_of_an_oracle_month_are_one_delivery(desk: Desk) -> None:
