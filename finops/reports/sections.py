@@ -55,7 +55,7 @@ PLANS = (
          Layout((
              Show("ResourceName", "What", note="ServiceName", fallback="ServiceName"),
              Show("Team", "Team"),
-             Show("Change", "", "badge"),
+             Show("Change", "How", "badge", secondary=True),
              Show("PreviousEffectiveCost", "Before", "money", secondary=True),
              Show("EffectiveCost", "Now", "money", secondary=True),
              Show("EffectiveCostChange", "Change", "change", total=True),
@@ -66,11 +66,11 @@ PLANS = (
          "No rule found an idle or underused resource.",
          Layout((
              Show("ResourceName", "Resource", note="Reason"),
-             Show("Team", "Team"),
+             Show("Team", "Team", secondary=True),
              Show("Status", "Verdict", "badge", note="Confidence", note_format="{} confidence"),
              Show("WindowDays", "Days", "count", secondary=True),
              Show("CostInWindow", "Cost in them", "money", secondary=True),
-             Show("MonthlyCost", "Cost a month", "money", total=True),
+             Show("MonthlyCost", "Cost a month", "money", total=True, secondary=True),
              Show("MonthlySaving", "Saving a month", "money", total=True),
          ), tint="Team", limit=12, keep=lambda row: row["Status"] != "unknown")),
     Plan("unknowns", "idle_ml", "What could not be told",
