@@ -89,7 +89,7 @@ def load(con: Connection, plan: Plan) -> list[LoadedSlice]:
             slices = _slices(con, plan)
             loaded = _replace(con, plan, slices)
     finally:
-        for table in ("raw_dimension", "mapped_dimension", "key_to_id", "winning"):
+        for table in ("raw_dimension", "mapped_dimension", "content_key", "new_dimension", "key_to_id", "winning"):
             con.execute(f"DROP TABLE IF EXISTS temp.{table}")
     return loaded
 
@@ -170,23 +170,30 @@ def _check_allowed(con: Connection, plan: Plan, name: str, allowed: Sequence[str
 
 
 def _store_dimensions(con: Connection) -> None:
-    """Add the combinations that the ledger does not have yet, and note which key is which dimension."""
+    """Add the combinations that the ledger does not have yet, and note which key is which dimension.
+
+    The wide rows are touched once; what is sorted, grouped and joined are narrow tables of keys.
+    """
     names = [column.name for column in part("dimension")]
     content = ", ".join(quote(name) for name in names)
+    backward = ", ".join(quote(name) for name in reversed(names))
     con.execute(
-        "CREATE TEMP TABLE key_to_id AS SELECT raw_key, BillingAccountId, BillingPeriodStart, BillingPeriodEnd, "
-        f"(CAST(hash({content}) AS UHUGEINT) << 64) | CAST(hash('finops', {', '.join(map(quote, reversed(names)))}) AS UHUGEINT) "
-        "AS key, CAST(NULL AS BIGINT) AS dimension_id FROM temp.mapped_dimension"
+        "CREATE TEMP TABLE content_key AS SELECT raw_key, BillingAccountId, BillingPeriodStart, BillingPeriodEnd, "
+        f"(CAST(hash({content}) AS UHUGEINT) << 64) | CAST(hash('finops', {backward}) AS UHUGEINT) AS key "
+        "FROM temp.mapped_dimension"
     )
     con.execute(
-        f"INSERT INTO ledger.dimension SELECT (SELECT coalesce(max(dimension_id), 0) FROM ledger.dimension) "
-        f"+ row_number() OVER (ORDER BY key), key, {content} FROM ("
-        f"SELECT i.key, {', '.join(f'any_value(m.{quote(n)}) AS {quote(n)}' for n in names)} "
-        "FROM temp.mapped_dimension AS m JOIN temp.key_to_id AS i USING (raw_key) "
-        "WHERE NOT EXISTS (FROM ledger.dimension AS d WHERE d.key = i.key) GROUP BY i.key)"
+        "CREATE TEMP TABLE new_dimension AS SELECT key, raw_key, (SELECT coalesce(max(dimension_id), 0) "
+        "FROM ledger.dimension) + row_number() OVER (ORDER BY key) AS dimension_id FROM (SELECT key, min(raw_key) AS raw_key "
+        "FROM temp.content_key AS c WHERE NOT EXISTS (FROM ledger.dimension AS d WHERE d.key = c.key) GROUP BY key)"
     )
     con.execute(
-        "UPDATE temp.key_to_id SET dimension_id = d.dimension_id FROM ledger.dimension AS d WHERE d.key = key_to_id.key"
+        f"INSERT INTO ledger.dimension SELECT n.dimension_id, n.key, {content} "
+        "FROM temp.mapped_dimension AS m JOIN temp.new_dimension AS n USING (raw_key)"
+    )
+    con.execute(
+        "CREATE TEMP TABLE key_to_id AS SELECT c.raw_key, c.BillingAccountId, c.BillingPeriodStart, c.BillingPeriodEnd, "
+        "d.dimension_id FROM temp.content_key AS c JOIN ledger.dimension AS d ON d.key = c.key"
     )
 
 

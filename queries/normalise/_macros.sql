@@ -40,12 +40,21 @@ CREATE OR REPLACE TEMP MACRO map_or_null(m) AS CASE WHEN m IS NULL OR cardinalit
 
 -- AWS writes user:team, user_team, userAttribute/team: the key that the user typed is what follows.
 CREATE OR REPLACE TEMP MACRO aws_tag_key(k) AS
-    regexp_replace(k, '^(user:|user_|userAttribute/|resourceTags/)', '');
+    CASE WHEN starts_with(k, 'user:') OR starts_with(k, 'user_') THEN substr(k, 6)
+         WHEN starts_with(k, 'userAttribute/') THEN substr(k, 15)
+         ELSE k END;
+-- Almost always the maps are what they should be; only then is a slower way needed that drops empty and repeated tags.
 CREATE OR REPLACE TEMP MACRO aws_tags(resource_tags, tags) AS
-    map_or_null(map_of_pairs(list_transform(
-        list_filter(map_entries(map_concat(coalesce(tags, MAP {}), coalesce(resource_tags, MAP {}))),
-                    lambda e: e.value IS NOT NULL AND e.value <> ''),
-        lambda e: {'key': aws_tag_key(e.key), 'value': e.value})));
+    CASE
+        WHEN (tags IS NULL OR cardinality(tags) = 0) AND NOT list_contains(map_values(resource_tags), '')
+             AND list_count(map_values(resource_tags)) = cardinality(resource_tags)
+             AND list_unique(list_transform(map_keys(resource_tags), lambda k: aws_tag_key(k))) = cardinality(resource_tags)
+            THEN map_or_null(map(list_transform(map_keys(resource_tags), lambda k: aws_tag_key(k)), map_values(resource_tags)))
+        ELSE map_or_null(map_of_pairs(list_transform(
+            list_filter(map_entries(map_concat(coalesce(tags, MAP {}), coalesce(resource_tags, MAP {}))),
+                        lambda e: e.value IS NOT NULL AND e.value <> ''),
+            lambda e: {'key': aws_tag_key(e.key), 'value': e.value})))
+    END;
 
 -- A FOCUS file has tag keys as they were typed, but for a generator's prefix: of AWS's own, user: can only be that, while
 -- user_ may be part of the key.
