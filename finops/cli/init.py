@@ -43,7 +43,7 @@ path = "reports"
 """
 
 MAPPINGS = {
-    "teams.csv": ("team,name,cost_center,owner", ["search,Search,cc-1042,search-lead@example.com"]),
+    "teams.csv": ("team,name,cost_center,owner", ["search,Search,cc-1042,", "ml-research,ML research,cc-2087,"]),
     "tag_aliases.csv": ("kind,alias,canonical", ["key,tema,team", "value,ml-reserch,ml-research"]),
     "accounts.csv": ("account_id,team", ["111122223333,search"]),
     "projects.csv": ("project_id,team", ["acme-search-prod,search"]),
@@ -79,11 +79,6 @@ def init(app: App, folder: Path, example: bool) -> None:
     _write(config, CONFIG.format(name=name))
     for file, (header, examples) in MAPPINGS.items():
         _write(folder / "mappings" / file, "\n".join([header, *(examples if example else []), ""]))
-    if example:
-        _write(
-            folder / "mappings" / "teams.csv",
-            "team,name,cost_center,owner\nsearch,Search,cc-1042,\nml-research,ML research,cc-2087,\n",
-        )
     _write(folder / "queries" / "README.md", QUERIES_README)
     _write(folder / ".gitignore", "finops.duckdb*\nlanding/\nreports/\n")
     app.say(f"A workspace is in {folder.resolve()}.")

@@ -1,0 +1,82 @@
+"""The weekly job on the bundled fixtures, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES, REPO, Workspace
+
+
+@pytest.fixture
+def demo(workspace: Workspace) -> Workspace:
+    for path in (REPO / "fixtures" / "workspace").iterdir():
+        target = workspace.folder / path.name
+        shutil.copytree(path, target) if path.is_dir() else shutil.copyfile(path, target)
+    config = workspace.folder / "finops.toml"
+    config.write_text(config.read_text().replace("../fixtures/deliveries", str(FIXTURES)))
+    return workspace
+
+
+def test_the_weekly_job(demo: Workspace) -> None:
+    first = demo.finops("--today", "2026-10-26", "run")
+    assert first.exit_code == 0, first.err
+    page = Path(first.out.splitlines()[-1])
+    assert page.name == "index.html"
+    text = page.read_text()
+    assert "Halcyon Robotics" in text
+    assert "q7m3xk2v9pab" in text, "the cluster that somebody left running"
+    manifest = json.loads((page.parent / "manifest.json").read_text())
+    assert {total["currency"] for total in manifest["totals"]} == {"USD", "EUR"}
+
+    # nothing new: seconds, and the same bytes
+    before = {path.name: path.read_bytes() for path in page.parent.iterdir()}
+    started = time.monotonic()
+    again = demo.finops("--today", "2026-10-26", "run")
+    assert again.exit_code == 0
+    assert time.monotonic() - started < 20
+    assert "0 new" in again.err
+    assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == before
+
+    # from the landing folder alone, the same numbers and the same report
+    totals = "SELECT BillingCurrency, sum(BilledCost), sum(EffectiveCost), count(*) FROM focus.cost_and_usage GROUP BY 1 ORDER BY 1"
+    teams = "SELECT Team, BillingCurrency, sum(AllocatedEffectiveCost) FROM allocation.charges GROUP BY ALL ORDER BY ALL"
+    numbers = demo.query(totals), demo.query(teams)
+    assert demo.finops("--today", "2026-10-26", "build", "--full").exit_code == 0
+    assert (demo.query(totals), demo.query(teams)) == numbers
+
+
+def test_explain_leads_from_a_resource_to_its_rule_and_its_files(demo: Workspace) -> None:
+    demo.finops("--today", "2026-10-26", "run")
+    explained = json.loads(demo.finops("--today", "2026-10-26", "explain", "q7m3xk2v9pab", "--json").out, parse_float=Decimal)
+    assert explained["resource_id"].endswith(":cluster/q7m3xk2v9pab")
+    assert explained["allocation"][0]["team"] == "ml-research"
+    assert explained["allocation"][0]["rule"] in {rule["id"] for rule in explained["rules_tried"]}
+    assert {finding["rule"] for finding in explained["findings"]} == {"hyperpod_cluster"}
+    assert all(delivery["file"].endswith(".parquet") for delivery in explained["deliveries"])
+    charged = sum(Decimal(str(row["effective_cost"])) for row in explained["charges"])
+    allocated = sum(Decimal(str(row["effective_cost"])) for row in explained["allocation"])
+    assert charged == allocated
+    finding = demo.query("SELECT finding_id FROM findings.findings WHERE rule_id = 'hyperpod_cluster'")[0][0]
+    assert demo.finops("explain", finding).out.startswith(explained["resource_id"])
+    unknown = demo.finops("explain", "no-such-thing")
+    assert unknown.exit_code == 2
+    assert "nothing in the ledger is called" in unknown.err
+
+
+def test_findings_can_be_filtered(demo: Workspace) -> None:
+    demo.finops("--today", "2026-10-26", "run")
+
+    def found(*args: str) -> list[dict[str, object]]:
+        return demo.finops("findings", *args, "--format", "json").json()  # type: ignore[no-any-return]
+
+    idle = found("--status", "idle")
+    assert idle
+    assert {each["status"] for each in idle} == {"idle"}
+    assert all(float(str(each["monthly_cost"])) >= 1000 for each in found("--min-cost", "1000"))
+    assert {each["team"] for each in found("--team", "vision")} == {"vision"}
+    assert demo.finops("findings", "--min-cost", "much").exit_code == 2
