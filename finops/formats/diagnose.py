@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,7 @@ class Cursor(Protocol):
 NEXT = {
     "money": "A cost must be a plain number such as 1234.56 or 4e-07. Fix the cell at its source or export again.",
     "number": "A quantity must be a plain number. Fix the cell at its source or export again.",
+    "month": "Dates must be in the format's own spelling; finops does not guess day and month.",
     "timestamp": "Dates must be in the format's own spelling; finops does not guess day and month.",
     "map": "Tags must be a JSON object. Export again; a program that edits CSVs may have cut the cell.",
     "pairs": "Labels must be a JSON list of key and value.",
@@ -61,8 +63,9 @@ def _explain_file(
         con.execute(f"SELECT count(*) FROM (SELECT hash(COLUMNS(*)) FROM ({base}))").fetchone()
     except Exception as error:  # any failure of the reader itself is the answer we look for
         return reading_error(error, name)
-    for column in typed_columns(spec, described):
-        if not column.physical or column.computed:
+    plain = replace(spec, columns=tuple(replace(column, narrow=False) for column in spec.columns))
+    for column in typed_columns(plain, described):
+        if not column.physical:
             continue
         declared = next(each for each in spec.columns if each.name == column.name)
         cell = column.physical[0]
@@ -128,6 +131,7 @@ def _article(type_: str) -> str:
         "money": "an amount of money",
         "number": "a number",
         "timestamp": "a date and time",
+        "month": "a date",
         "epoch": "seconds since 1970",
         "map": "a JSON object",
         "pairs": "a list of labels",

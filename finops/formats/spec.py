@@ -91,6 +91,7 @@ ISO_TIMESTAMPS = (
     "%Y-%m-%dT%H:%MZ",
     "%Y-%m-%dT%H:%M:%S.%f%z",
     "%Y-%m-%dT%H:%M:%S.%nZ",
+    "%Y%m",
 )
 
 

@@ -34,7 +34,7 @@ reads:
   credits: {type: records, fields: {amount: money}}
   credit_kinds: {type: records, from: credits, narrow: true, fields: {full_name: text, id: text, type: text}}
   currency: text
-  invoice_month: {type: text, from: invoice.month}
+  invoice_month: {type: timestamp, from: invoice.month}
   labels: pairs
   location: {type: text, from: [location.region, location.location]}
   zone: {type: text, from: location.zone}
@@ -77,8 +77,8 @@ SELECT
     usage_start_time AS ChargePeriodStart,
     usage_end_time AS ChargePeriodEnd,
     -- late usage and corrections are on a later invoice than their day: the invoice's month is the billing period
-    coalesce(strptime(invoice_month, '%Y%m'), usage_month) AS BillingPeriodStart,
-    coalesce(strptime(invoice_month, '%Y%m'), usage_month) + INTERVAL 1 MONTH AS BillingPeriodEnd,
+    date_trunc('month', coalesce(invoice_month, usage_month)) AS BillingPeriodStart,
+    date_trunc('month', coalesce(invoice_month, usage_month)) + INTERVAL 1 MONTH AS BillingPeriodEnd,
 
     CASE coalesce(cost_type, 'regular')
         WHEN 'regular' THEN 'Usage'
