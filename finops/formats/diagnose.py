@@ -131,7 +131,7 @@ def _article(type_: str) -> str:
         "money": "an amount of money",
         "number": "a number",
         "timestamp": "a date and time",
-        "month": "a date",
+        "month": "a date and time",
         "epoch": "seconds since 1970",
         "map": "a JSON object",
         "pairs": "a list of labels",
