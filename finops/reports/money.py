@@ -85,6 +85,14 @@ class Money:
         return format_money(self.amount, self.currency)
 
     @property
+    def exact(self) -> str:
+        """``USD 0.00``, but ``USD 0.000000001`` for what rounding would hide: for differences that must be zero."""
+        unit = Decimal(1).scaleb(-minor_unit(self.currency or ""))
+        if self.amount is None or self.amount.quantize(unit, context=_EXACT) == self.amount:
+            return self.text
+        return f"{MINUS if self.amount < 0 else ''}{self.currency or '(no currency)'} {plain(abs(self.amount))}"
+
+    @property
     def signed(self) -> str:
         """``+USD 21,800.00``."""
         return format_money(self.amount, self.currency, signed=True)

@@ -48,12 +48,12 @@ PLANS = (
            Show("SubAccountName", "Account", note="SubAccountId", fallback="SubAccountId")),
     _spend("resources", "top_resources", "By resource",
            "The single things that cost most; charges without a resource are one line per service and team.",
-           Show("ResourceName", "Resource", note="ServiceName", fallback="ServiceName")),
+           Show("ResourceName", "Resource", note="ServiceName", aside="WorkloadKind", fallback="ServiceName")),
     Plan("changes", "spend_change", "Why it changed",
          "Each team, service and resource whose cost moved, largest first; together they are all of the change.",
          "Nothing changed, or the ledger does not reach back far enough to compare.",
          Layout((
-             Show("ResourceName", "What", note="ServiceName", fallback="ServiceName"),
+             Show("ResourceName", "What", note="ServiceName", aside="WorkloadKind", fallback="ServiceName"),
              Show("Team", "Team"),
              Show("Change", "How", "badge", secondary=True),
              Show("PreviousEffectiveCost", "Before", "money", secondary=True),
@@ -65,7 +65,7 @@ PLANS = (
          "What was billed and did little or nothing, with the evidence. Savings are net of commitments.",
          "No rule found an idle or underused resource.",
          Layout((
-             Show("ResourceName", "Resource", note="Reason"),
+             Show("ResourceName", "Resource", note="Reason", aside="WorkloadKind"),
              Show("Team", "Team", secondary=True),
              Show("Status", "Verdict", "badge", note="Confidence", note_format="{} confidence"),
              Show("WindowDays", "Days", "count", secondary=True),
@@ -77,7 +77,7 @@ PLANS = (
          "Billed, but the activity could not be read or not be judged. Unknown is not idle, and it is not fine.",
          "Every resource that the rules looked at could be judged.",
          Layout((
-             Show("ResourceName", "Resource", note="Reason"),
+             Show("ResourceName", "Resource", note="Reason", aside="WorkloadKind"),
              Show("Team", "Team"),
              Show("WindowDays", "Days", "count", secondary=True),
              Show("CostInWindow", "Cost in them", "money", secondary=True),
@@ -136,12 +136,12 @@ PLANS = (
          "Nothing has been loaded.",
          Layout((
              Show("SourceId", "Source", note="InvoiceStatus"),
-             Show("BillingMonth", "Billing month", "date"),
+             Show("BillingMonth", "Billing month", "month"),
              Show("DeliveredBilledCost", "Delivered", "money", total=True),
              Show("LedgerBilledCost", "Ledger", "money", total=True, secondary=True),
              Show("AllocatedBilledCost", "Allocated", "money", total=True, secondary=True),
-             Show("LedgerDifference", "Ledger - delivered", "money", total=True),
-             Show("AllocationDifference", "Allocated - ledger", "money", total=True),
+             Show("LedgerDifference", "Ledger less delivered", "exact", total=True),
+             Show("AllocationDifference", "Allocated less ledger", "exact", total=True),
          ), limit=24)),
     Plan("sources", "sources_freshness", "Sources", "How far each source reaches.", "No source is known.",
          Layout((

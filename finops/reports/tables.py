@@ -13,7 +13,7 @@ from finops.reports.labels import kind_label
 from finops.reports.money import MINUS, UNKNOWN, Money, exact_sum, format_money, format_number, percent, plain
 
 Record = Mapping[str, Any]
-_MONEY = ("money", "change")
+_MONEY = ("money", "exact", "change")
 _RIGHT = (*_MONEY, "percent", "change_percent", "count")
 
 
@@ -24,7 +24,8 @@ class Show:
     column: str
     label: str
     kind: str = "text"
-    """text, kind (of work), date, badge, money, change (money with its sign), percent, change_percent or count."""
+    """text, kind (of work), date, month, badge, money, exact (with all digits), change (with its sign), percent,
+    change_percent or count."""
     total: bool = False
     """Is it added up in the foot?"""
     of: tuple[str, str] | None = None
@@ -35,6 +36,8 @@ class Show:
     """A column whose text stands below this one's in small letters."""
     note_format: str = "{}"
     """How the note is worded around that text."""
+    aside: str = ""
+    """A column whose text, a kind of work, stands after this one's in small letters."""
     fallback: str = ""
     """A column to show where this one is empty."""
 
@@ -62,6 +65,7 @@ class Cell:
     number: str = ""
     """For money: ``sign``, ``currency`` and ``number`` are the parts of ``text``."""
     note: str = ""
+    aside: str = ""
     tone: str = ""
     """``up``, ``down`` or nothing for a change; ``unknown`` where there is no value; a badge's name."""
     secondary: bool = False
@@ -91,7 +95,7 @@ class Table:
     """What the rows that are not shown add up to."""
     total: Row | None
     more: str
-    """``12 more rows are in spend_by_team.csv.``, or nothing."""
+    """``12 more USD rows are in spend_by_team.csv.``, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,15 @@ def _table(
         rows=rows,
         other=_sums(f"{len(rest)} more", rest, currency, layout) if rest and foot else None,
         total=_sums("Total", records, currency, layout) if foot else None,
-        more=f"{len(rest)} more {'row is' if len(rest) == 1 else 'rows are'} in {query_id}.csv." if rest else "",
+        more=_more(len(rest), currency, query_id),
     )
+
+
+def _more(count: int, currency: str, query_id: str) -> str:
+    if not count:
+        return ""
+    rows = f"{currency} {'row is' if count == 1 else 'rows are'}".strip()
+    return f"{count} more {rows} in {query_id}.csv."
 
 
 def _row(record: Record, currency: str, layout: Layout, largest: Decimal, tints: Mapping[str, str]) -> Row:
@@ -160,7 +171,8 @@ def _cell(record: Record, show: Show, currency: str) -> Cell:
     cell = make_cell(value, show.kind, currency)
     note = _text(record[show.note]) if show.note else cell.note
     note = "" if note in ("", cell.text) else show.note_format.format(note)
-    return replace(cell, note=note, secondary=show.secondary)
+    aside = kind_label(record[show.aside]) if show.aside and record[show.aside] != "other" else ""
+    return replace(cell, note=note, aside=aside, secondary=show.secondary)
 
 
 def _sums(label: str, records: Sequence[Record], currency: str, layout: Layout) -> Row:
@@ -204,7 +216,7 @@ def make_cell(value: Any, kind: str, currency: str) -> Cell:
         return Cell(text, kind, plain(number), tone=_tone(number) if kind == "change_percent" else "")
     if kind == "count":
         return Cell(format_number(_decimal(value), 0), kind, plain(_decimal(value)))
-    text = _text(value)
+    text = f"{value:%b %Y}" if kind == "month" else _text(value)
     if kind == "kind":
         words = kind_label(text)
         return Cell(words[:1].upper() + words[1:], kind, text, note=text)
@@ -212,7 +224,7 @@ def make_cell(value: Any, kind: str, currency: str) -> Cell:
 
 
 def _money_cell(amount: Decimal, kind: str, currency: str) -> Cell:
-    text = format_money(amount, currency, signed=kind == "change")
+    text = Money(amount, currency).exact if kind == "exact" else format_money(amount, currency, signed=kind == "change")
     sign = text[0] if text[0] in f"+{MINUS}" else ""
     name, _, number = text[len(sign) :].rpartition(" ")
     tone = _tone(Money(amount, currency).amount or Decimal(0)) if kind == "change" else ""

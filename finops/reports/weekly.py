@@ -162,7 +162,7 @@ def _check_warnings(checks: list[dict[str, Any]]) -> list[str]:
 
 def _unbalanced(balances: Sequence[Balance]) -> list[str]:
     return [
-        f"{balance.currency} does not match the bill: {balance.difference.signed} apart."
+        f"{balance.currency} does not match the bill: {balance.difference.exact} apart."
         for balance in balances
         if balance.matches is False
     ]

@@ -42,7 +42,7 @@ idle_ml AS (
         confidence AS Confidence,
         coalesce(CASE WHEN resource_name = 'default'     -- a Studio app: its space or user says more
                       THEN NULLIF(regexp_extract(resource_id, '([^/:]+/[^/:]+)/default$', 1), '') END,
-                 resource_name, resource_id) AS ResourceName,
+                 resource_name, NULLIF(regexp_extract(resource_id, '([^/:]+)$', 1), ''), resource_id) AS ResourceName,
         coalesce(team, 'unallocated') AS Team,
         workload_kind AS WorkloadKind,
         currency AS BillingCurrency,

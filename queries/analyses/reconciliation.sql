@@ -15,13 +15,13 @@ columns:
   SourceId: The source as it is called in finops.toml
   BillingMonth: The first day of the billing period
   BillingCurrency: The currency of the bill. Currencies are never added.
-  InvoiceStatus: '"invoiced" if every row has an invoice id, "provisional" if none has, "partly invoiced" between'
+  InvoiceStatus: '"invoiced" if every row has an invoice id, "provisional" if none has, "partly invoiced" between; "no invoice ids" for a month that is over, of a source that never states any'
   DeliveredBilledCost: Sum of BilledCost over the delivered files that count
   LedgerBilledCost: Sum of BilledCost in the ledger
   AllocatedBilledCost: Sum of the teams' shares, "unallocated" among them
   LedgerDifference: Ledger less delivered
   AllocationDifference: Allocated less ledger
-  ProvisionalBilledCost: The part of the ledger's sum that has no invoice id yet
+  ProvisionalBilledCost: The part of the ledger's sum that has no invoice id yet and may still change
   EffectiveCost: The ledger's amortised cost of the month
   DeliveredRows: Rows of the delivered files
   LedgerRows: Rows in the ledger
@@ -44,7 +44,8 @@ ledger AS (
         BillingCurrency,
         sum(BilledCost) AS LedgerBilledCost,
         sum(EffectiveCost) AS EffectiveCost,
-        coalesce(sum(BilledCost) FILTER (InvoiceId IS NULL), 0) AS ProvisionalBilledCost,
+        coalesce(sum(BilledCost) FILTER (InvoiceId IS NULL), 0) AS uninvoiced_cost,
+        max(BillingPeriodEnd) > CAST($today AS DATE) AS is_open,
         count(*) AS LedgerRows,
         count(InvoiceId) AS invoiced_rows
     FROM focus.cost_and_usage
@@ -59,6 +60,11 @@ allocated AS (
     FROM allocation.charges
     GROUP BY ALL
 ),
+issuers AS (                -- sources that state invoice ids at all
+    SELECT SourceId, max(invoiced_rows) > 0 AS states_invoices
+    FROM ledger
+    GROUP BY SourceId
+),
 slices AS (                 -- a side that is missing stays empty: unknown, not zero
     SELECT SourceId, BillingMonth, BillingCurrency FROM delivered
     UNION
@@ -70,15 +76,17 @@ reconciliation AS (
         slices.BillingMonth,
         slices.BillingCurrency,
         CASE WHEN ledger.invoiced_rows = ledger.LedgerRows THEN 'invoiced'
-             WHEN ledger.invoiced_rows = 0 THEN 'provisional'
              WHEN ledger.invoiced_rows IS NULL THEN 'missing'
+             WHEN NOT issuers.states_invoices AND NOT ledger.is_open THEN 'no invoice ids'
+             WHEN ledger.invoiced_rows = 0 THEN 'provisional'
              ELSE 'partly invoiced' END AS InvoiceStatus,
         delivered.DeliveredBilledCost,
         ledger.LedgerBilledCost,
         allocated.AllocatedBilledCost,
         ledger.LedgerBilledCost - delivered.DeliveredBilledCost AS LedgerDifference,
         allocated.AllocatedBilledCost - ledger.LedgerBilledCost AS AllocationDifference,
-        ledger.ProvisionalBilledCost,
+        CASE WHEN issuers.states_invoices OR ledger.is_open THEN ledger.uninvoiced_cost
+             WHEN ledger.LedgerRows IS NOT NULL THEN 0 END AS ProvisionalBilledCost,
         ledger.EffectiveCost,
         CAST(delivered.DeliveredRows AS BIGINT) AS DeliveredRows,
         ledger.LedgerRows
@@ -87,6 +95,7 @@ reconciliation AS (
         AND delivered.BillingCurrency IS NOT DISTINCT FROM slices.BillingCurrency
     LEFT JOIN ledger ON ledger.SourceId = slices.SourceId AND ledger.BillingMonth = slices.BillingMonth
         AND ledger.BillingCurrency IS NOT DISTINCT FROM slices.BillingCurrency
+    LEFT JOIN issuers ON issuers.SourceId = slices.SourceId
     LEFT JOIN allocated ON allocated.SourceId = slices.SourceId AND allocated.BillingMonth = slices.BillingMonth
         AND allocated.BillingCurrency IS NOT DISTINCT FROM slices.BillingCurrency
 )

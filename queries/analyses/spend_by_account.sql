@@ -11,7 +11,7 @@ params:
 columns:
   SubAccountId: The account, project or subscription; the billing account for rows that name none
   SubAccountName: Its newest name, if the bill states one
-  ServiceProviderName: Who sells it
+  SourceId: The source as it is called in finops.toml
   BillingCurrency: The currency of the bill. Currencies are never added.
   EffectiveCost: Cost of record, amortised; commitments and their fees spread over what they cover
   BilledCost: What the invoice charges for the same rows
@@ -29,7 +29,7 @@ shares AS (                 -- each share of a charge in the two periods
     SELECT
         coalesce(SubAccountId, BillingAccountId) AS SubAccountId,
         coalesce(SubAccountName, BillingAccountName) AS account_name,
-        ServiceProviderName,
+        x_SourceId AS SourceId,
         ChargePeriodStart,
         BillingCurrency,
         AllocatedEffectiveCost AS cost,
@@ -41,14 +41,14 @@ shares AS (                 -- each share of a charge in the two periods
 ),
 sums AS (
     SELECT
-        SubAccountId, ServiceProviderName,
+        SubAccountId, SourceId,
         max_by(account_name, ChargePeriodStart) AS SubAccountName,
         BillingCurrency,
         coalesce(sum(cost) FILTER (is_current), 0) AS EffectiveCost,
         coalesce(sum(billed) FILTER (is_current), 0) AS BilledCost,
         coalesce(sum(cost) FILTER (NOT is_current), 0) AS previous_cost
     FROM shares
-    GROUP BY SubAccountId, ServiceProviderName, BillingCurrency
+    GROUP BY SubAccountId, SourceId, BillingCurrency
 ),
 comparable AS (             -- before the ledger begins, the cost is unknown and not zero
     SELECT
@@ -60,7 +60,7 @@ comparable AS (             -- before the ledger begins, the cost is unknown and
 ),
 spend_by_account AS (
     SELECT
-        SubAccountId, SubAccountName, ServiceProviderName,
+        SubAccountId, SubAccountName, SourceId,
         BillingCurrency,
         EffectiveCost,
         BilledCost,
@@ -71,4 +71,4 @@ spend_by_account AS (
     FROM comparable
 )
 SELECT * FROM spend_by_account
-ORDER BY BillingCurrency, EffectiveCost DESC, SubAccountId, SubAccountName, ServiceProviderName
+ORDER BY BillingCurrency, EffectiveCost DESC, SubAccountId, SubAccountName, SourceId

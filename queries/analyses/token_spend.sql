@@ -26,11 +26,11 @@ WITH charges AS (
     SELECT
         ServiceProviderName,
         ServiceName,
-        coalesce(SkuMeter, x_UsageType, ChargeDescription, ServiceName) AS meter,
+        coalesce(x_UsageType, SkuMeter, ChargeDescription, ServiceName) AS meter,
         replace(x_WorkloadKind, 'tokens.', '') AS Direction,
-        CASE WHEN lower(ConsumedUnit) LIKE '1m %' OR lower(ConsumedUnit) LIKE '%million%'
+        CASE WHEN lower(ConsumedUnit) IN ('1m', '1m tokens') OR lower(ConsumedUnit) LIKE '%million%'
                   OR (x_UsageType LIKE '%MP:%TokenCount%' AND ConsumedUnit = 'Units') THEN 1000000
-             WHEN lower(ConsumedUnit) LIKE '1k %' OR lower(ConsumedUnit) LIKE '%thousand%' THEN 1000
+             WHEN lower(ConsumedUnit) IN ('1k', '1k tokens') OR lower(ConsumedUnit) LIKE '%thousand%' THEN 1000
              WHEN lower(ConsumedUnit) LIKE '%token%' OR lower(ConsumedUnit) = 'count' THEN 1
         END AS tokens_per_unit,
         ConsumedQuantity,
@@ -46,8 +46,10 @@ named AS (                  -- 'USE1-NovaLite-input-tokens-batch' is NovaLite; '
     SELECT
         *,
         CASE WHEN ServiceName LIKE '%(Amazon Bedrock Edition)' THEN replace(ServiceName, ' (Amazon Bedrock Edition)', '')
+             WHEN meter ILIKE '% token count %'
+                  THEN regexp_extract(meter, '(?i)token count (.+?)(?: short| long)? (?:input|output|cach)', 1)
              ELSE coalesce(NULLIF(trim(regexp_replace(regexp_replace(meter, '^[A-Z]{2,4}[0-9]?-', ''),
-                    '(?i)[-,_ ]+(cached|cache|input|output|inp|outp|opt|text|prompt|completion|glbl|batch)([-,_ ].*)?$', '')),
+                    '(?i)[-,_ ]+(cached|cache|thinking|input|output|inp|outp|opt|text|prompt|completion|glbl|batch)([-,_ ].*)?$', '')),
                     ''), meter)
         END AS Model
     FROM charges

@@ -136,3 +136,12 @@ def test_a_period_binds_itself_and_the_one_before() -> None:
     assert values["previous_start"] == date(2026, 9, 1)
     assert period is not None
     assert period.name == "2026-10"
+
+
+def test_a_source_without_invoice_ids_is_provisional_only_while_its_month_is_open(books: Books) -> None:
+    books.charge("2026-09-20T00", "10")
+    books.charge("2026-10-20T00", "20")
+    books.deliver()
+    assert [(row["InvoiceStatus"], row["ProvisionalBilledCost"]) for row in rows(books, "reconciliation")] == [
+        ("provisional", 20), ("no invoice ids", 0),
+    ]  # fmt: skip

@@ -79,7 +79,7 @@ def test_totals_of_the_page_are_sums_of_the_csv(two_weeks: Books, tmp_path: Path
     assert checked > 20
     teams = next(table for table in tables if table["query"] == "spend_by_team" and table["currency"] == "USD")
     assert re.fullmatch(r"\d+ more", teams["tfoot"][0][0][0])
-    assert "more rows are in spend_by_team.csv." in files.page.read_text(encoding="utf-8")
+    assert "more USD rows are in spend_by_team.csv." in files.page.read_text(encoding="utf-8")
 
 
 def test_currencies_are_never_added(two_weeks: Books, tmp_path: Path) -> None:

@@ -56,3 +56,10 @@ def test_percent_of_nothing_is_not_a_number() -> None:
 )
 def test_plain_numbers_have_no_exponent(amount: str, text: str) -> None:
     assert plain(Decimal(amount)) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [("0", "USD 0.00"), ("1.5", "USD 1.50"), ("-0.000001", "−USD 0.000001"), (None, "unknown")]
+)
+def test_a_difference_that_rounding_would_hide_is_spelt_out(amount: str | None, text: str) -> None:
+    assert Money(None if amount is None else Decimal(amount), "USD").exact == text

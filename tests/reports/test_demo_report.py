@@ -1,0 +1,74 @@
+"""The report on the demo company's bills, against the totals that the fixtures' generator wrote down."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from finops.periods import parse_period
+from finops.pipeline.build import build
+from finops.pipeline.loading import Loader
+from finops.reports.build import write_report
+from finops.reports.weekly import compute_weekly
+from finops.rules.catalogue import Catalogue
+from finops.warehouse.connection import Connection, connect
+from finops.warehouse.landing import Landing
+from finops.warehouse.schema import migrate
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+TODAY = date(2026, 10, 26)
+EXPECTED = json.loads((FIXTURES / "expected.json").read_text())
+FOLDERS = {"gcp-usd": "gcp/usd", "gcp-eur": "gcp/eur"}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Connection, Landing]]:
+    """All demo bills, loaded and built."""
+    con = connect(None)
+    migrate(con)
+    landing = Landing(tmp_path_factory.mktemp("landing"))
+    loader = Loader(con, landing, Catalogue(), datetime(2026, 10, 26, 6, tzinfo=UTC))
+    for source in EXPECTED["sources"]:
+        report = loader.load_paths([FIXTURES / "deliveries" / FOLDERS.get(source, source)], source_id=source)
+        assert not report.problems
+    build(con, Catalogue(), FIXTURES / "workspace" / "mappings", TODAY)
+    yield con, landing
+    con.close()
+
+
+def test_totals_are_those_of_the_generator_to_the_last_digit(demo: tuple[Connection, Landing]) -> None:
+    expected: dict[str, Decimal] = defaultdict(Decimal)
+    before: dict[str, Decimal] = defaultdict(Decimal)
+    for source in EXPECTED["sources"].values():
+        for currency, sums in source["currencies"].items():
+            expected[currency] += Decimal(sums["last_week"]["effective"])
+            before[currency] += Decimal(sums["week_before"]["effective"])
+    report = compute_weekly(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
+    assert {each.currency: each.total.amount for each in report.headlines} == expected
+    assert {each.currency: each.previous.amount for each in report.headlines} == before
+    assert report.matches is True
+
+
+def test_the_reason_is_the_cluster_that_nobody_deleted(demo: tuple[Connection, Landing]) -> None:
+    report = compute_weekly(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
+    dollars = report.headlines[0]
+    assert dollars.reason.startswith("HyperPod cluster q7m3xk2v9pab in ml-research: +USD 13,898; GPU instance i-0e5a91c7d2b34f80")
+    assert dollars.top_team == "ml-research"
+
+
+@pytest.mark.parametrize("period", ["2026-W43", "2026-10-20", "2026-09", "2026-Q4", "last-30-days", "2026-08", "2026-07", "2027-01"])
+def test_any_period_gives_a_report(demo: tuple[Connection, Landing], tmp_path: Path, period: str) -> None:
+    con, landing = demo
+    files = write_report(con, Catalogue(), parse_period(period, TODAY), TODAY, tmp_path, None, landing.deliveries())
+    assert files.page.stat().st_size < 400_000
+    manifest = json.loads(files.manifest.read_text())
+    assert len(manifest["inputs"]) == 12
+    assert sum(each["rows"] for each in manifest["inputs"]) == sum(
+        sums["rows"] for source in EXPECTED["sources"].values() for sums in source["currencies"].values()
+    )
