@@ -112,8 +112,9 @@ SELECT
 
     ChargePeriodStart,
     ChargePeriodEnd,
-    date_trunc('month', coalesce(BillingPeriodStart, charge_month)) AS BillingPeriodStart,
-    date_trunc('month', coalesce(BillingPeriodStart, charge_month)) + INTERVAL 1 MONTH AS BillingPeriodEnd,
+    -- a period begins at the seller's midnight: up to 14 hours before or 12 after that of UTC
+    date_trunc('month', coalesce(BillingPeriodStart, charge_month) + INTERVAL 14 HOUR) AS BillingPeriodStart,
+    date_trunc('month', coalesce(BillingPeriodStart, charge_month) + INTERVAL 14 HOUR) + INTERVAL 1 MONTH AS BillingPeriodEnd,
 
     -- values in FOCUS's own spelling: Google's view writes 'usage' and 'committed', Oracle 'Usage-based'
     one_of(ChargeCategory, ['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment']) AS ChargeCategory,

@@ -29,6 +29,7 @@ reads:
   billing_account_id: text
   consumption_model: {type: text, from: consumption_model.description}
   cost: money
+  cost_at_default: {type: money, from: cost_at_effective_price_default}
   cost_at_list: money
   cost_type: text
   credits: {type: records, fields: {amount: money}}
@@ -38,7 +39,7 @@ reads:
   labels: pairs
   location: {type: text, from: [location.region, location.location]}
   zone: {type: text, from: location.zone}
-  price_effective: {type: number, from: price.effective_price}
+  price_effective: {type: number, from: [price.effective_price_default, price.effective_price]}
   price_list: {type: number, from: price.list_price}
   price_quantity: {type: number, from: price.pricing_unit_quantity}
   price_tier: {type: text, from: price.tier_start_amount}
@@ -70,7 +71,7 @@ SELECT
     -- credits are negative and belong to the row that earned them; Google invoices the sum
     cost + coalesce(list_sum(list_transform(credits, lambda c: c.amount)), 0) AS BilledCost,
     cost + coalesce(list_sum(list_transform(credits, lambda c: c.amount)), 0) AS EffectiveCost,
-    cost AS ContractedCost,
+    coalesce(cost_at_default, cost) AS ContractedCost,      -- before committed use discounts, where the export states it
     cost_at_list AS ListCost,
     cost AS x_DeliveredCost,
 
@@ -106,6 +107,7 @@ SELECT
         WHEN coalesce(cost_type, 'regular') <> 'regular' THEN NULL
         WHEN sku_description LIKE 'Commitment%' OR subscription_instance_id IS NOT NULL
              OR applied_subscription_instance_id IS NOT NULL
+             OR lower(consumption_model) LIKE '%cud%' OR lower(consumption_model) LIKE '%commit%'
              OR len(list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')) > 0 THEN 'Committed'
         WHEN sku_description LIKE 'Spot %' OR sku_description LIKE '%Preemptible%' THEN 'Dynamic'
         ELSE 'Standard'

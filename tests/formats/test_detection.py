@@ -126,6 +126,12 @@ def test_every_version_of_focus_becomes_1_4(desk: Desk, version: str, shape: str
     assert found["Tags"] == {"team": "search"}
 
 
+@pytest.mark.parametrize("start", ["2026-08-31T12:00:00Z", "2026-09-01T00:00:00.000Z", "2026-09-01 07:00:00 UTC", "2026-09-01"])
+def test_a_billing_period_may_begin_at_the_sellers_midnight(desk: Desk, start: str) -> None:
+    (found,) = desk.rows("bill.csv", csv_of(focus_row("1.2") | {"BillingPeriodStart": start}))
+    assert (found["BillingPeriodStart"], found["BillingPeriodEnd"]) == (datetime(2026, 9, 1), datetime(2026, 10, 1))
+
+
 def test_aws_writes_focus_with_small_letters_maps_and_doubles(desk: Desk) -> None:
     content = parquet_of(
         "SELECT 9.2::DOUBLE AS billedcost, 9.2::DOUBLE AS effectivecost, 'USD' AS billingcurrency, 'A1' AS billingaccountid, "
