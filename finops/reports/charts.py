@@ -126,7 +126,7 @@ def stacked_bars(
                 middle=_at(x + width / 2),
                 label=column.label,
                 top=_at(y(_above(column)) - 5),
-                value=_short(sum(column.values.values(), Decimal(0))) if column.is_current else "",
+                value=_short(sum(column.values.values(), Decimal(0))) if column.is_current and column.values else "",
                 is_current=column.is_current,
                 is_partial=column.is_partial,
                 segments=_segments(column, names, tints, currency, y),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from finops.reports.labels import kind_label, short_id
 from finops.reports.money import Money, exact_difference, exact_sum, format_number, percent
 
 Record = Mapping[str, Any]
+_SERIES = re.compile(r"[-_.]\d{6,}$")
 SHOWN_MOVES = 4
 """Of the first currency; of the others half as many."""
 _NBSP = "\N{NO-BREAK SPACE}"
@@ -93,7 +95,7 @@ def _contributors(
     """The largest moves in the direction of the total; of any direction where the total stands still."""
     if change is None:
         return ()
-    same = [move for move in moves if not change or (move["EffectiveCostChange"] > 0) == (change > 0)]
+    same = [move for move in _series(moves) if not change or (move["EffectiveCostChange"] > 0) == (change > 0)]
     largest = sorted(same, key=lambda move: -abs(move["EffectiveCostChange"]))[:shown]
     top = abs(largest[0]["EffectiveCostChange"]) if largest else Decimal(0)
     # a move of less than a thirtieth of the largest explains nothing
@@ -109,6 +111,25 @@ def _contributors(
         )
         for move in telling
     )
+
+
+def _series(moves: list[Record]) -> list[Record]:
+    """Jobs of one series (``vision-defect-20261014``, ``…-20261021``) as one move: that they come and go is no news."""
+    grouped: dict[tuple[Any, ...], list[Record]] = {}
+    for move in moves:
+        name = _SERIES.sub("-*", move["ResourceName"] or "")
+        resource = None if name.endswith("-*") else move["ResourceId"]
+        key = (name, move["Team"], move["ServiceName"], move["WorkloadKind"], resource)
+        grouped.setdefault(key, []).append(move)
+    merged = []
+    for (name, *_), members in grouped.items():
+        if len(members) == 1:
+            merged.append(members[0])
+            continue
+        change = exact_sum(member["EffectiveCostChange"] for member in members)
+        how = "more" if change > 0 else "less"
+        merged.append({**members[0], "ResourceName": name, "Change": how, "EffectiveCostChange": change})
+    return merged
 
 
 def thing(move: Record) -> str:

@@ -56,7 +56,7 @@ def render(report: WeeklyReport, template: str = "weekly.html", overlay: Path | 
         raise ConfigError(
             f"the template uses what is not there: {error.message}",
             where=_place(error, template),
-            next_step="docs/reference lists the variables that a template may use.",
+            next_step="A template has 'report'; finops/reports/contexts.py (WeeklyReport) names its fields.",
         ) from error
     except TemplateError as error:
         raise ConfigError(f"the template cannot be rendered: {error.message}", where=_place(error, template)) from error

@@ -24,7 +24,7 @@ class Plan:
     query_id: str
     title: str
     lead: str
-    """One sentence that says how to read it."""
+    """A sentence or two on how to read it; ``{today}`` is the report's day."""
     empty: str
     """What stands there if there is no row."""
     layout: Layout
@@ -62,7 +62,7 @@ PLANS = (
              Show("SharePercent", "of the change", "percent", secondary=True),
          ), tint="Team", limit=8)),
     Plan("waste", "idle_ml", "Waste: machine learning that runs for nobody",
-         "What was billed and did little or nothing, with the evidence. Savings are net of commitments.",
+         "What was billed and did little or nothing, as of {today}, with the evidence. Savings are net of commitments.",
          "No rule found an idle or underused resource.",
          Layout((
              Show("ResourceName", "Resource", note="Reason", aside="WorkloadKind"),

@@ -48,7 +48,7 @@ def compute_weekly(
         data_through=min((each["DataThrough"] for each in sources if each["DataThrough"]), default=None),
         headlines=headlines(results, currencies, colour),
         trends=trends(results["spend_weekly"], results["spend_daily"], period, currencies, colour),
-        sections={plan.id: _section(plan, results[plan.query_id], currencies, colour) for plan in PLANS},
+        sections={plan.id: _section(plan, results[plan.query_id], currencies, colour, today) for plan in PLANS},
         balances=balances,
         matches=_all_match(balances),
         warnings=(
@@ -95,11 +95,12 @@ def _teams(results: Mapping[str, Result]) -> list[str]:
     return [record["Team"] for name in names for record in results[name].records()]
 
 
-def _section(plan: Plan, result: Result, currencies: Sequence[str], colour: Mapping[str, str]) -> Section:
+def _section(
+    plan: Plan, result: Result, currencies: Sequence[str], colour: Mapping[str, str], today: date
+) -> Section:
     tables = build_tables(result, plan.layout, currencies, colour)
-    return Section(
-        plan.id, plan.title, plan.lead, plan.empty, tables, command(result), f"{result.query.id}.csv"
-    )  # fmt: skip
+    lead = plan.lead.format(today=f"{today.day} {today:%B %Y}")
+    return Section(plan.id, plan.title, lead, plan.empty, tables, command(result), f"{result.query.id}.csv")
 
 
 def _balances(result: Result, period: Period, currencies: Sequence[str]) -> tuple[Balance, ...]:
@@ -149,8 +150,11 @@ def _source_warnings(sources: list[dict[str, Any]]) -> list[str]:
     for each in sources:
         detail = f" {each['Detail']}" if each["Detail"] else ""
         if each["Status"] == "stale":
-            through = f"{each['DataThrough'].day} {each['DataThrough']:%B}" if each["DataThrough"] else "an unknown day"
-            warnings.append(f"{each['SourceId']} has charges up to {through} only.{detail}")
+            last = each["DataThrough"]
+            since = f"after {last.day} {last:%B}: costs of this period are missing" if last else "up to this period's end"
+            warnings.append(f"{each['SourceId']} has no charges {since}.{detail}")
+        elif each["Status"] != "current" and each["ChargeCount"]:
+            warnings.append(f"{each['SourceId']} is {each['Status']}: its newest costs may not be in this report.{detail}")
         elif each["Status"] != "current":
             warnings.append(f"{each['SourceId']} is {each['Status']}: its costs are not in this report.{detail}")
     return warnings
