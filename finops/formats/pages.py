@@ -1,5 +1,7 @@
 """JSON pages of vendors' cost APIs: ``{data: [{start_time, results: [{…}]}]}`` as one flat record per result.
 
+A plain list of records, as ``bq query --format=json`` writes it, is read as those records.
+
 Numbers are kept as the text that the page holds: 0.1 is the text "0.1" and never a float.
 """
 
@@ -46,7 +48,11 @@ def read_pages(file: PhysicalFile, name: str) -> Iterator[dict[str, Any]]:
         content = json.loads(_read(file, name), parse_float=str, parse_int=str, parse_constant=str)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInputError(f"is not JSON: {error}", where=name, next_step="Fetch the page again.") from error
-    for page in content if isinstance(content, list) else [content]:
+    listed = isinstance(content, list)
+    for page in content if listed else [content]:
+        if listed and isinstance(page, dict) and "data" not in page:
+            yield page
+            continue
         if not (isinstance(page, dict) and isinstance(page.get("data"), list)):
             keys = ", ".join(list(page)[:8]) if isinstance(page, dict) else type(page).__name__
             raise BadInputError(
@@ -78,7 +84,7 @@ def flatten_pages(file: PhysicalFile, name: str, target: Path) -> PhysicalFile:
         for record in read_pages(file, name):
             if any(not key.startswith("bucket_") for key in record):
                 lines.write(json.dumps(record) + "\n")
-    return PhysicalFile(target, "jsonl", "none", ())
+    return PhysicalFile(target, "jsonl", "none", tuple(page_columns(file, name)))
 
 
 def _read(file: PhysicalFile, name: str) -> str:

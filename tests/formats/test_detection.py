@@ -126,7 +126,9 @@ def test_every_version_of_focus_becomes_1_4(desk: Desk, version: str, shape: str
     assert found["Tags"] == {"team": "search"}
 
 
-@pytest.mark.parametrize("start", ["2026-08-31T12:00:00Z", "2026-09-01T00:00:00.000Z", "2026-09-01 07:00:00 UTC", "2026-09-01"])
+@pytest.mark.parametrize(
+    "start", ["2026-08-31T12:00:00Z", "2026-09-01T00:00:00.000Z", "2026-09-01 07:00:00 UTC", "2026-09-01"]
+)
 def test_a_billing_period_may_begin_at_the_sellers_midnight(desk: Desk, start: str) -> None:
     (found,) = desk.rows("bill.csv", csv_of(focus_row("1.2") | {"BillingPeriodStart": start}))
     assert (found["BillingPeriodStart"], found["BillingPeriodEnd"]) == (datetime(2026, 9, 1), datetime(2026, 10, 1))
@@ -257,6 +259,7 @@ def shapes(folder: Path) -> dict[str, tuple[str, str | bytes]]:
     return {
         "nested JSON lines": ("000000000000.json", line),
         "nested JSON lines, gzip": ("000000000000.json.gz", gzip.compress(line.encode())),
+        "a JSON list of records": ("bq-results.json", json.dumps([GCP_NESTED], indent=1)),
         "nested Parquet": ("000000000000.parquet", parquet_of(nested, folder)),
         "dotted CSV, lists as JSON": ("export.csv", flat(".", json.dumps)),
         "flattened CSV, lists as Python prints them": ("export.csv", flat("_", repr)),
@@ -267,7 +270,7 @@ def shapes(folder: Path) -> dict[str, tuple[str, str | bytes]]:
 @pytest.mark.parametrize(
     "shape",
     [
-        "nested JSON lines", "nested JSON lines, gzip", "nested Parquet", "dotted CSV, lists as JSON",
+        "nested JSON lines", "nested JSON lines, gzip", "a JSON list of records", "nested Parquet", "dotted CSV, lists as JSON",
         "flattened CSV, lists as Python prints them", "CSV with records as JSON",
     ],
 )  # fmt: skip
