@@ -42,6 +42,11 @@ def test_the_weekly_job(demo: Workspace) -> None:
     assert "0 new" in again.err
     assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == before
 
+    # a file that was changed by hand is written again
+    (page.parent / "spend_by_team.csv").write_text("tampered")
+    demo.finops("--today", "2026-10-26", "run")
+    assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == before
+
     # from the landing folder alone, the same numbers and the same report
     totals = "SELECT BillingCurrency, sum(BilledCost), sum(EffectiveCost), count(*) FROM focus.cost_and_usage GROUP BY 1 ORDER BY 1"
     teams = "SELECT Team, BillingCurrency, sum(AllocatedEffectiveCost) FROM allocation.charges GROUP BY ALL ORDER BY ALL"

@@ -91,7 +91,13 @@ def as_data(report: BuildReport, loads: LoadReport) -> dict[str, object]:
     return {
         **loads_as_data(loads),
         "stages": [
-            {"stage": s.stage, "status": s.status, "rows": s.rows, "rules": [vars(rule) for rule in s.rules]}
+            {
+                "stage": s.stage,
+                "status": s.status,
+                "rows": s.rows,
+                "seconds": round(s.seconds, 3),
+                "rules": [vars(rule) for rule in s.rules],
+            }
             for s in report.stages
         ],
         "checks": [vars(check) for check in report.checks],

@@ -10,7 +10,6 @@ import click
 from finops.cli.app import App, pass_app
 
 if TYPE_CHECKING:
-    from finops.reports.build import ReportFiles
     from finops.warehouse.connection import Connection
 
 
@@ -35,39 +34,53 @@ def report(app: App, names: tuple[str, ...], period: str | None, output: Path | 
     with app.warehouse() as con:
         finish_loading(app, con)
         build_stages(app, con)
-        for files in write_reports(app, con, names, period, output):
-            click.echo(files.page)
+        for page in write_reports(app, con, names, period, output):
+            click.echo(page)
 
 
 def write_reports(
     app: App, con: Connection, names: tuple[str, ...] = (), period: str | None = None, output: Path | None = None
-) -> list[ReportFiles]:
-    """Write the named reports, default the weekly one.
+) -> list[Path]:
+    """Write the named reports, default the weekly one; the pages. One that would come out the same is left as it is.
 
     Raises:
         UsageError: a name or the period is none, or there is nothing to report on.
     """
     from finops.errors import UsageError
     from finops.periods import parse_period
+    from finops.reports import unchanged
     from finops.reports.build import write_report
     from finops.warehouse.landing import Landing
 
     workspace = app.workspace
-    parsed = parse_period(period or workspace.config.reports.period, app.calendar)
-    row = con.execute("SELECT count(*) FROM ledger.charge").fetchone()
+    settings = workspace.config
+    parsed = parse_period(period or settings.reports.period, app.calendar)
+    row = con.execute("SELECT count(*) FROM ledger.slice").fetchone()
     if not row or not row[0]:
         raise UsageError("the ledger is empty", next_step="Load a bill first: finops load FILE_OR_FOLDER.")
-    return [
-        write_report(
+    folder, overlay = output or workspace.path(settings.reports.path), workspace.path(settings.paths.templates)
+    pages = []
+    for name in names or ("weekly",):
+        target = folder / f"{name}-{parsed.slug}"
+        made_from = unchanged.fingerprint(
+            con, app.catalogue, name, parsed, app.calendar, overlay, settings.company.name
+        )
+        if unchanged.is_current(con, target, made_from):
+            app.detail(f"{target.name} is up to date")
+            pages.append(target / "index.html")
+            continue
+        inputs = Landing(workspace.landing).deliveries()
+        files = write_report(
             con,
             app.catalogue,
             parsed,
             app.calendar,
-            output or workspace.path(workspace.config.reports.path),
-            workspace.path(workspace.config.paths.templates),
-            Landing(workspace.landing).deliveries(),
+            folder,
+            overlay,
+            inputs,
             name=name,
-            organisation=workspace.config.company.name,
+            organisation=settings.company.name,
         )
-        for name in names or ("weekly",)
-    ]
+        unchanged.note(con, files.folder, made_from)
+        pages.append(files.page)
+    return pages

@@ -62,10 +62,10 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
             "outcome": outcome,
             "sources": [as_data(each) for each in sources],
             "stages": [{"stage": s.stage, "status": s.status, "rows": s.rows} for s in stages.stages],
-            "reports": [str(files.page) for files in written],
+            "reports": [str(page) for page in written],
         }
         click.echo(dumps(data))
     else:
-        for files in written:
-            click.echo(files.page)
+        for page in written:
+            click.echo(page)
     return code

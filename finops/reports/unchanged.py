@@ -16,11 +16,19 @@ from finops.warehouse.connection import Connection
 
 
 def fingerprint(
-    con: Connection, catalogue: Catalogue, name: str, period: Period, today: date, overlay: Path | None, organisation: str
+    con: Connection,
+    catalogue: Catalogue,
+    name: str,
+    period: Period,
+    today: date,
+    overlay: Path | None,
+    organisation: str,
 ) -> str:
     """A name for everything that a report is made from: the built ledger, sources, queries, templates, period, calendar."""
     parts: list[object] = [__version__, name, period.name, period.start, period.end, today, organisation]
-    parts += con.execute("SELECT stage, fingerprint FROM ops.stages WHERE stage NOT LIKE 'report %' ORDER BY 1").fetchall()
+    parts += con.execute(
+        "SELECT stage, fingerprint FROM ops.stages WHERE stage NOT LIKE 'report %' ORDER BY 1"
+    ).fetchall()
     parts += con.execute("SELECT source_id, type, status, detail FROM ops.sources ORDER BY source_id").fetchall()
     parts += [query.digest for query in catalogue]
     parts += [_digest(path) for path in _templates(overlay)]
