@@ -7,7 +7,7 @@ why: The checks that guard the numbers, with their newest result. A failed check
 reads: [ops.checks]
 columns:
   CheckId: The file in queries/checks/
-  Grade: stop or tell
+  Grade: stop or warn
   Passed: Whether the data are as they should be
   Detail: What was found
 */
