@@ -25,10 +25,16 @@ CREATE OR REPLACE MACRO findings.monthly(cost, window_days) AS
 --   committed_cost     the part of these kinds' cost that a commitment pays: it would go on being paid
 --   monthly_saveable   these kinds' cost without that part, for a month
 CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
-    WITH usage AS (
+    WITH resources AS (
+        SELECT DISTINCT resource_id
+        FROM findings.resource_day
+        WHERE list_contains(kinds, workload_kind) AND day >= today - days AND day < today
+    ),
+
+    usage AS (
         SELECT *, day >= today - days AS in_window, list_contains(kinds, workload_kind) AS in_kind
         FROM findings.resource_day
-        WHERE day < today
+        WHERE day < today AND resource_id IN (SELECT resource_id FROM resources)
           -- a capacity reservation is no machine: it has a rule of its own
           AND (capacity_status IS NULL OR (capacity_status = 'Used' AND resource_id <> capacity_reservation_id))
     ),
