@@ -21,7 +21,7 @@ from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError
 from finops.warehouse.landing import DeliveryRecord, Landing
-from finops.warehouse.load import Held, LoadedSlice, Plan, Sums, load, refuse_twice
+from finops.warehouse.load import Held, LoadedSlice, Plan, Sums, Tell, load, refuse_twice
 from finops.warehouse.mapping import take_apart
 
 DEFAULT_SOURCE = "files"
@@ -50,7 +50,8 @@ class LoadReport:
     passed_over: list[str] = field(default_factory=list)
 
 
-Progress = Callable[[str, Delivery | None], None]
+Progress = Callable[[Delivery], Tell]
+"""Is told which delivery is being loaded; what it returns is told the steps."""
 
 
 class Loader:
@@ -61,6 +62,7 @@ class Loader:
         self.landing = landing
         self.catalogue = catalogue
         self.now = now or datetime.now(tz=UTC)
+        self._tell: Tell = lambda step, share, rows: None
         self.specs = [read_spec(query) for query in catalogue.layer("normalise")]
         con.execute(catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8"))
 
@@ -77,15 +79,13 @@ class Loader:
         held: Held = {}
         for delivery in found.deliveries:
             if progress:
-                progress("loading", delivery)
+                self._tell = progress(delivery)
             try:
                 result = self._load_delivery(delivery, source_id, held)
             except FinopsError as problem:
                 report.problems.append(problem)
                 continue
             report.results.append(result)
-        if progress:
-            progress("done", None)
         return report
 
     def find(self, paths: Sequence[Path], wanted: str = "") -> tuple[list[Delivery], LoadReport]:
@@ -241,6 +241,7 @@ class Loader:
                 byte_count=sum(file.bytes for file in record.files),
                 where=record.files[0].name + (f" and {len(record.files) - 1} more" if len(record.files) > 1 else ""),
                 taken=taken,
+                tell=self._tell,
             )
             return load(self.con, plan)
         finally:

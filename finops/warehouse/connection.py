@@ -40,8 +40,14 @@ def connect(path: Path | None, *, read_only: bool = False, memory_limit: str = "
     except duckdb.Error as error:
         raise FinopsError(f"the warehouse cannot be opened: {error}", where=str(path)) from error
     con.execute("SET TimeZone = 'UTC'")
-    con.execute("SET enable_progress_bar = false")
+    con.execute("SET enable_progress_bar = true")  # it is asked for (progress_of), never printed
+    con.execute("SET enable_progress_bar_print = false")
     return con
+
+
+def progress_of(con: Connection) -> float:
+    """How far the running query is, 0 to 1; 0 where DuckDB does not know. May be asked from another thread."""
+    return max(con.query_progress(), 0.0) / 100
 
 
 def _open_error(path: Path | None, message: str) -> FinopsError:

@@ -7,7 +7,7 @@ The work is done in the order that makes it cheap. Rows are hashed over the *del
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +26,10 @@ LARGEST_TAGS = 1_000_000
 
 Held = dict[tuple[str | None, datetime], str]
 """The slices (account, period) that loose files of this call hold already, and the file that does."""
+
+
+Tell = Callable[[str, float, int], None]
+"""Is told which step begins, which share of the work is done by then, and how many rows there are."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Plan:
     where: str
     """How to name the delivery in a message."""
     taken: Held = field(default_factory=dict)
+    tell: Tell = field(default=lambda step, share, rows: None)
 
 
 def load(con: Connection, plan: Plan) -> list[LoadedSlice]:
@@ -83,11 +88,15 @@ def load(con: Connection, plan: Plan) -> list[LoadedSlice]:
         duckdb.Error: a cell can't be converted; the caller finds out which (``formats.diagnose``).
     """
     try:
+        delivered = _count(con, plan)
         with transaction(con):
+            plan.tell("kinds of charges", 0.0, delivered)
             _collect_dimensions(con, plan)
             _store_dimensions(con)
             slices = _slices(con, plan)
-            loaded = _replace(con, plan, slices)
+            plan.tell("charges", 0.4, delivered)
+            loaded = _replace(con, plan, slices, delivered)
+            plan.tell("commit", 0.95, delivered)
     finally:
         for table in ("raw_dimension", "mapped_dimension", "content_key", "new_dimension", "key_to_id", "winning"):
             con.execute(f"DROP TABLE IF EXISTS temp.{table}")
@@ -246,7 +255,13 @@ def refuse_twice(taken: Held, slice_key: tuple[str | None, datetime], name: str)
         )
 
 
-def _replace(con: Connection, plan: Plan, slices: Sequence[_Slice]) -> list[LoadedSlice]:
+def _count(con: Connection, plan: Plan) -> int:
+    row = con.execute(f"SELECT count(*) FROM ({plan.base})").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _replace(con: Connection, plan: Plan, slices: Sequence[_Slice], delivered: int) -> list[LoadedSlice]:
     winning = [each for each in slices if each.status != "superseded"]
     con.execute("CREATE TEMP TABLE winning (account VARCHAR, start TIMESTAMP, slice_id INTEGER)")
     for each in winning:
@@ -259,7 +274,7 @@ def _replace(con: Connection, plan: Plan, slices: Sequence[_Slice]) -> list[Load
         )
     if winning:
         _insert_charges(con, plan)
-    _check_rows(con, plan, everything=len(winning) == len(slices))
+    _check_rows(con, plan, delivered if len(winning) == len(slices) else None)
     results = []
     for each in slices:
         sums = _sums(con, each.slice_id) if each.status != "superseded" else ()
@@ -290,15 +305,14 @@ def _insert_charges(con: Connection, plan: Plan) -> None:
     )
 
 
-def _check_rows(con: Connection, plan: Plan, *, everything: bool) -> None:
+def _check_rows(con: Connection, plan: Plan, delivered: int | None) -> None:
     """The first check of the trade: every delivered row is in the ledger, once, and none is absurd."""
     row = con.execute(
         "SELECT count(*), coalesce(max(greatest(abs(BilledCost), abs(BilledCost + EffectiveCostDelta))), 0), "
         "count(*) FILTER (BilledCost IS NULL OR EffectiveCostDelta IS NULL), count(*) FILTER (ChargePeriodStart IS NULL) "
         "FROM ledger.charge WHERE slice_id IN (SELECT slice_id FROM temp.winning)"
     ).fetchone()
-    delivered = con.execute(f"SELECT count(*) FROM ({plan.base})").fetchone()
-    assert row is not None and delivered is not None
+    assert row is not None
     rows, largest, without_cost, without_time = row
     if largest > LARGEST_AMOUNT:
         raise BadInputError(
@@ -312,9 +326,9 @@ def _check_rows(con: Connection, plan: Plan, *, everything: bool) -> None:
             where=plan.where,
             next_step="An empty cell is not zero. Export the file again with all columns.",
         )
-    if everything and rows != delivered[0]:
+    if delivered is not None and rows != delivered:
         raise CheckFailedError(
-            f"{delivered[0]:,} rows were delivered but {rows:,} would be stored; nothing was changed",
+            f"{delivered:,} rows were delivered but {rows:,} would be stored; nothing was changed",
             where=plan.where,
             next_step="This is a fault of finops: please report it with the file's header.",
         )
