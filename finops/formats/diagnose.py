@@ -10,7 +10,7 @@ from typing import Protocol
 
 from finops.errors import BadInputError
 from finops.formats.files import PhysicalFile
-from finops.formats.read import base_sql, typed_columns
+from finops.formats.read import TypedColumn, base_sql, typed_columns
 from finops.formats.spec import FormatSpec
 
 
@@ -60,34 +60,58 @@ def _explain_file(
     base = base_sql([file], paths, spec)
     try:
         described = {str(row[0]): str(row[1]) for row in con.execute(f"DESCRIBE {base}").fetchall()}
-        con.execute(f"SELECT count(*) FROM (SELECT hash(COLUMNS(*)) FROM ({base}))").fetchone()
+        if file.kind == "parquet":
+            con.execute(f"SELECT count(*) FROM (SELECT hash(COLUMNS(*)) FROM ({base}))").fetchone()
+        else:  # text is parsed once, then looked at column by column
+            con.execute(f"CREATE OR REPLACE TEMP TABLE diagnosed AS {base}")
+            base = "SELECT * FROM temp.diagnosed"
     except Exception as error:  # any failure of the reader itself is the answer we look for
         return reading_error(error, name)
     plain = replace(spec, columns=tuple(replace(column, narrow=False) for column in spec.columns))
-    for column in typed_columns(plain, described):
-        if not column.physical:
-            continue
-        declared = next(each for each in spec.columns if each.name == column.name)
-        cell = column.physical[0]
-        try:
-            con.execute(f"SELECT count({column.expression}) FROM ({base})").fetchone()
-        except Exception:  # noqa: S110 - the next query finds the row
-            pass
-        else:
-            continue
-        row = con.execute(
-            f"SELECT n, CAST({cell} AS VARCHAR) FROM (SELECT row_number() OVER () AS n, * FROM ({base})) "
-            f"WHERE {cell} IS NOT NULL AND CAST({cell} AS VARCHAR) NOT IN ({_nulls(spec)}) "
-            f"AND TRY({column.expression}) IS NULL ORDER BY n LIMIT 1"
-        ).fetchone()
-        if row:
-            line = f", line {int(str(row[0])) + 1}" if file.kind == "csv" else f", row {row[0]}"
-            return BadInputError(
-                f"cannot read {_shown(row[1])} as {_article(declared.type)}",
-                where=f"{name}{line}, column {cell.strip(chr(34))}",
-                next_step=NEXT.get(declared.type, "Fix the cell at its source or export again."),
-            )
+    try:
+        for column, declared in zip(typed_columns(plain, described), spec.columns, strict=True):
+            if column.physical and _raises(con, f"SELECT count({column.expression}) FROM ({base})"):
+                row, cell, value = _first_bad_cell(con, column, base)
+                line = f", line {row + 1}" if file.kind == "csv" else f", row {row}"
+                return BadInputError(
+                    f"cannot read {_shown(value)} as {_article(declared.type)}",
+                    where=f"{name}{line}, column {cell}",
+                    next_step=NEXT.get(declared.type, "Fix the cell at its source or export again."),
+                )
+    finally:
+        con.execute("DROP TABLE IF EXISTS temp.diagnosed")
+        con.execute("DROP TABLE IF EXISTS temp.diagnosed_cells")
     return None
+
+
+def _raises(con: Cursor, query: str) -> bool:
+    try:
+        con.execute(query).fetchone()
+    except Exception:  # the loader has failed with it already; here we only ask where
+        return True
+    return False
+
+
+def _first_bad_cell(con: Cursor, column: TypedColumn, base: str) -> tuple[int, str, object]:
+    """The first row whose conversion raises, found by halving, and its cell."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE diagnosed_cells AS "
+        f"SELECT row_number() OVER () AS finops_row, {', '.join(column.physical)} FROM ({base})"
+    )
+    counted = con.execute("SELECT count(*) FROM temp.diagnosed_cells").fetchone()
+    first, last = 1, int(str(counted[0])) if counted else 1
+    while first < last:
+        middle = (first + last) // 2
+        rows = f"SELECT * FROM temp.diagnosed_cells WHERE finops_row BETWEEN {first} AND {middle}"
+        if _raises(con, f"SELECT count({column.expression}) FROM ({rows})"):
+            last = middle
+        else:
+            first = middle + 1
+    shown = ", ".join(f"CAST({cell} AS VARCHAR)" for cell in column.physical)
+    cells = con.execute(f"SELECT {shown} FROM temp.diagnosed_cells WHERE finops_row = {first}").fetchone() or ()
+    filled = ((cell, value) for cell, value in zip(column.physical, cells, strict=False) if value not in (None, ""))
+    cell, value = next(filled, (column.physical[0], ""))
+    return first, cell.strip('"'), value
 
 
 def reading_error(error: Exception, name: str) -> BadInputError:
@@ -115,10 +139,6 @@ _KNOWN = (
      "The file was cut off or edited. Fetch or export it again."),
     (r"Malformed JSON", "a line is not JSON", "The file was cut off or edited. Fetch it again."),
 )  # fmt: skip
-
-
-def _nulls(spec: FormatSpec) -> str:
-    return ", ".join("'" + null.replace("'", "''") + "'" for null in {*spec.nulls, ""})
 
 
 def _shown(value: object) -> str:

@@ -204,7 +204,9 @@ def _map_key(
     if type_.startswith("MAP"):
         return (quote(name),), _convert(spec, column, f"{quote(name)}[{literal(key)}]", "VARCHAR")
     if type_ in ("VARCHAR", "JSON"):
-        return (quote(name),), _convert(spec, column, f"map_text({quote(name)})[{literal(key)}]", "VARCHAR")
+        cell, path = f"CAST({quote(name)} AS VARCHAR)", literal(f'$."{key}"')
+        inside = f"CASE WHEN {cell} LIKE '{{%' THEN json_extract_string({cell}, {path}) ELSE map_text({cell})[{literal(key)}] END"
+        return (quote(name),), _convert(spec, column, inside, "VARCHAR")
     return None
 
 

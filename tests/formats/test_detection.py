@@ -154,6 +154,13 @@ def test_aws_writes_focus_with_small_letters_maps_and_doubles(desk: Desk) -> Non
     assert found["x_UsageType"] == "USE1-Host:ml.g5.xlarge"
 
 
+def test_aws_focus_1_0_has_usage_types_and_cost_categories(desk: Desk) -> None:
+    own = {"x_UsageType": "USE1-Notebk:ml.t3.medium", "x_CostCategories": '{"unit": "robots"}', "x_Discounts": "{}"}
+    (found,) = desk.rows("focus.csv", csv_of(focus_row("1.0") | own), "focus")
+    assert found["x_UsageType"] == "USE1-Notebk:ml.t3.medium"
+    assert found["x_CostCategories"] == {"unit": "robots"}
+
+
 def test_microsoft_adds_its_own_columns_to_focus(desk: Desk) -> None:
     row = focus_row("1.0") | {
         "ProviderName": "Microsoft", "PublisherName": "Microsoft", "ChargePeriodStart": "2026-09-02T00:00Z",
@@ -290,6 +297,15 @@ def test_a_gcp_export_reads_the_same_in_every_shape(desk: Desk, shape: str) -> N
     assert (found["PricingCategory"], found["CommitmentDiscountStatus"]) == ("Committed", "Used")
     assert (found["ConsumedQuantity"], found["ConsumedUnit"]) == (3600, "seconds")
     assert found["ResourceType"] == "endpoints"
+
+
+def test_credits_of_other_amounts_are_no_other_dimension(desk: Desk) -> None:
+    lines = [
+        json.dumps(GCP_NESTED | {"credits": [GCP_NESTED["credits"][0] | {"amount": amount}]}) for amount in (-0.1, -0.2)
+    ]
+    rows = desk.rows("000000000000.json", "\n".join(lines) + "\n")
+    assert [row["BilledCost"] for row in rows] == [Decimal("9.9"), Decimal("10")]
+    assert len({row["x_DimensionId"] for row in rows}) == 1
 
 
 @pytest.mark.parametrize(
@@ -561,6 +577,11 @@ def test_a_file_of_nothing_known_is_told_all_formats(desk: Desk) -> None:
     (problem,) = desk.load("x.csv", "name,colour\na,b\n").problems
     assert "No known format has any of these columns" in str(problem)
     assert "anthropic_costs, anthropic_usage, aws_cur, azure_cost, focus, gcp_billing_export, oci_cost" in str(problem)
+
+
+def test_the_cell_that_is_named_is_the_one_that_is_wrong(desk: Desk) -> None:
+    report = desk.load("x.csv", csv_of(AZURE | {"Tags": "{}"}, AZURE | {"Tags": ""}, AZURE | {"Tags": "{broken"}))
+    assert str(report.problems[0]).startswith("x.csv, line 4, column Tags: cannot read '{broken' as a JSON object")
 
 
 def test_an_empty_cost_is_not_zero(desk: Desk) -> None:
