@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from finops.cli.app import App, pass_app
 from finops.cli.output import with_output, write
 from finops.errors import UsageError
-
-if TYPE_CHECKING:
-    from finops.rules.header import QueryFile
 
 
 @click.command()
@@ -54,14 +51,15 @@ def analyze(
         return
     if len(chosen) > 1:
         raise UsageError("give one of QUERY, --sql and --file", next_step="finops analyze --help has examples.")
-    values = _values(app, given, period)
     if query:
+        from finops.reports.analyses import bind
+
         named = app.catalogue.get(query, "analyses")
-        text, values = named.body, bind(app, named, values)
-    elif file:
-        text = file.read_text(encoding="utf-8")
+        arguments = _given(given) | ({"period": period} if period else {})
+        text, values = named.body, bind(named, arguments, app.calendar)[0]
     else:
-        text = sys.stdin.read() if sql == "-" else str(sql)
+        text = file.read_text(encoding="utf-8") if file else sys.stdin.read() if sql == "-" else str(sql)
+        values = _calendar(app, period) | _given(given)
     settings = app.workspace.config.warehouse
     con = sandbox(app.workspace.warehouse, settings.memory_limit, settings.threads)
     try:
@@ -72,13 +70,19 @@ def analyze(
         app.say(f"{rows:,} rows -> {output}")
 
 
-def _values(app: App, given: tuple[str, ...], period: str | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"today": app.calendar}
-    for item in given:
+def _given(items: tuple[str, ...]) -> dict[str, str]:
+    values = {}
+    for item in items:
         name, equals, value = item.partition("=")
         if not equals:
             raise UsageError(f"--param {item!r} is not of the form NAME=VALUE", next_step="For example --param days=14")
         values[name] = value
+    return values
+
+
+def _calendar(app: App, period: str | None) -> dict[str, Any]:
+    """What any SQL may use without declaring it."""
+    values: dict[str, Any] = {"today": app.calendar}
     if period:
         from finops.periods import parse_period
 
@@ -86,35 +90,6 @@ def _values(app: App, given: tuple[str, ...], period: str | None) -> dict[str, A
         values |= {"period_start": parsed.start, "period_end": parsed.end}
         values |= {"previous_start": parsed.previous().start, "previous_end": parsed.previous().end}
     return values
-
-
-def bind(app: App, query: QueryFile, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a named query: what was given, else what its header declares.
-
-    Raises:
-        UsageError: a value is given that the query does not declare.
-    """
-    from finops.periods import parse_period
-    from finops.rules.header import nearest
-
-    known = {"today", "period_start", "period_end", "previous_start", "previous_end", *query.params}
-    for name in values:
-        if name not in known:
-            raise UsageError(
-                f"'{query.id}' has no parameter '{name}'{nearest(name, list(query.params))}",
-                next_step=f"It has: {', '.join(query.params) or 'none'}.",
-            )
-    bound = dict(values)
-    for name, parameter in query.params.items():
-        if parameter.type == "period":
-            if "period_start" not in bound:
-                parsed = parse_period(str(bound.pop(name, parameter.default)), app.calendar)
-                before = parsed.previous()
-                bound |= {"period_start": parsed.start, "period_end": parsed.end}
-                bound |= {"previous_start": before.start, "previous_end": before.end}
-        else:
-            bound.setdefault(name, parameter.default)
-    return bound
 
 
 def _complete(incomplete: str) -> list[str]:
