@@ -6,7 +6,7 @@ import os
 from decimal import Decimal
 from pathlib import Path
 
-from conftest import Workspace, focus_csv
+from conftest import FOCUS_HEADER, Workspace, focus_csv
 
 OCTOBER = 1_790_000_000
 
@@ -107,3 +107,22 @@ def test_a_dry_run_loads_nothing(workspace: Workspace) -> None:
     file = workspace.write("bill.csv", focus_csv("1"))
     assert "would load  bill.csv (focus" in workspace.finops("load", file, "--dry-run").err
     assert not (workspace.folder / "landing").exists()
+
+
+def test_a_delivery_without_charges_is_read_once(workspace: Workspace) -> None:
+    """A file with a header alone is no error, and not looked at again on every run."""
+    file = workspace.write("october.csv", FOCUS_HEADER + "\n")
+    assert workspace.finops("load", file, "--json").json()["deliveries"][0]["status"] == "empty"
+    assert workspace.finops("build", "--json").json()["deliveries"] == []
+    assert workspace.finops("load", file, "--json").json()["deliveries"][0]["status"] == "unchanged"
+    assert workspace.query("SELECT count(*) FROM focus.cost_and_usage") == [(0,)]
+
+
+def test_a_changed_mapping_is_applied_to_what_is_in_landing(workspace: Workspace) -> None:
+    workspace.finops("load", workspace.write("bill.csv", focus_csv("1")))
+    mapping = Path(workspace.finops("queries", "copy", "focus").out.strip())
+    mapping.write_text(mapping.read_text().replace("FROM delivered", "-- ours\nFROM delivered"))
+    rebuilt = workspace.finops("build", "--json").json()
+    assert [each["status"] for each in rebuilt["deliveries"]] == ["loaded"]
+    assert workspace.finops("build", "--json").json()["deliveries"] == []
+    assert total(workspace) == 1

@@ -19,9 +19,9 @@ from finops.formats.read import base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
-from finops.warehouse.connection import Connection, DatabaseError
+from finops.warehouse.connection import Connection, DatabaseError, out_of_room
 from finops.warehouse.landing import DeliveryRecord, Landing
-from finops.warehouse.load import Held, LoadedSlice, Plan, Sums, Tell, load, refuse_twice
+from finops.warehouse.load import Held, LoadedSlice, Plan, Sums, Tell, load, note_without_charges, refuse_twice
 from finops.warehouse.mapping import take_apart
 
 DEFAULT_SOURCE = "files"
@@ -160,6 +160,7 @@ class Loader:
                 account, start, "unchanged" if status == "current" else status, count, tuple(Sums(**s) for s in sums)
             )
             for account, start, status, count, sums in rows
+            if start is not None
         )
         return LoadResult(
             record.id, record.source_id, record.format, delivery.names, "unchanged",
@@ -199,11 +200,12 @@ class Loader:
             try:
                 slices = self._load_files(record, spec, readable, paths, taken)
             except DatabaseError as error:
-                raise explain(self.con, spec, readable, names, paths, error) from error
+                raise out_of_room(error) or explain(self.con, spec, readable, names, paths, error) from error
         status = "loaded"
-        if not slices and spec.yields == "charges":
-            status = "empty"
-        elif slices and all(each.status == "superseded" for each in slices):
+        if not slices:
+            note_without_charges(self.con, record, spec.query.digest, self.now)
+            status = "empty" if spec.yields == "charges" else "loaded"
+        elif all(each.status == "superseded" for each in slices):
             status = "superseded"
         size = sum(file.bytes for file in record.files)
         return LoadResult(record.id, record.source_id, spec.id, tuple(names), status, size, tuple(slices))

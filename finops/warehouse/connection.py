@@ -69,6 +69,18 @@ def _open_error(path: Path | None, message: str) -> FinopsError:
     )
 
 
+def out_of_room(error: Exception) -> FinopsError | None:
+    """The error to show when it was memory or disk that ran out, not the data that is wrong; else None."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return FinopsError(
+            "there is not enough memory for this load",
+            next_step="Raise memory_limit under [warehouse] in finops.toml. Nothing was changed.",
+        )
+    if isinstance(error, duckdb.IOException) and "No space left" in str(error):
+        return FinopsError("the disk is full", next_step="Make room and run the command again. Nothing was changed.")
+    return None
+
+
 @contextmanager
 def transaction(con: Connection) -> Iterator[None]:
     """All or nothing."""

@@ -16,6 +16,7 @@ from finops.errors import BadInputError, CheckFailedError
 from finops.formats.read import TypedColumn, quote
 from finops.warehouse.columns import ledger_columns, part
 from finops.warehouse.connection import Connection, transaction
+from finops.warehouse.landing import DeliveryRecord
 from finops.warehouse.mapping import MappedColumn
 from finops.warehouse.schema import MONEY, stored_measure
 
@@ -371,6 +372,25 @@ def _note(con: Connection, plan: Plan, each: _Slice, sums: Sequence[Sums], rows:
             plan.mapping_version,
             list(plan.files),
             plan.byte_count,
+        ],
+    )
+
+
+def note_without_charges(con: Connection, record: DeliveryRecord, mapping_version: str, now: datetime) -> None:
+    """The row in ``ops.loads`` of a delivery that states no charge: a header alone, or usage pages. It was read."""
+    con.execute("DELETE FROM ops.loads WHERE load_id = ?", [record.id])
+    con.execute(
+        "INSERT INTO ops.loads BY NAME SELECT ? AS load_id, ? AS source_id, ? AS format, ? AS delivered_at, ? AS loaded_at, "
+        "'current' AS status, 0 AS row_count, [] AS sums, ? AS mapping_version, ? AS files, ? AS byte_count",
+        [
+            record.id,
+            record.source_id,
+            record.format,
+            datetime.fromisoformat(record.delivered_at).replace(tzinfo=None),
+            now.replace(tzinfo=None),
+            mapping_version,
+            [file.name for file in record.files],
+            sum(file.bytes for file in record.files),
         ],
     )
 
