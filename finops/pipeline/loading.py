@@ -129,15 +129,14 @@ class Loader:
     def _load_delivery(self, delivery: Delivery, source_id: str, held: Held) -> LoadResult:
         known = self.landing.identify(delivery, source_id)
         record = known or self.landing.keep(delivery, source_id, self.now)
-        taken = {} if delivery.manifest else held
         result = self._already_loaded(record, delivery) if known else None
         if result:
             for each in result.slices:
-                refuse_twice(taken, (each.billing_account_id, each.billing_period_start), delivery.names[0])
+                refuse_twice(held, (each.billing_account_id, each.billing_period_start), delivery.names[0])
         else:
             try:
                 files = [self._landed(record, index) for index in range(len(record.files))]
-                result = self._load_record(record, delivery.spec, files, taken)
+                result = self._load_record(record, delivery.spec, files, held)
             except FinopsError:
                 if not known:
                     self.landing.forget(record)

@@ -26,7 +26,7 @@ LARGEST_TAGS = 1_000_000
 """Characters in one tag cell, as in a CSV."""
 
 Held = dict[tuple[str | None, datetime], str]
-"""The slices (account, period) that loose files of this call hold already, and the file that does."""
+"""The slices (account, period) that this call has loaded already, and the file that holds each."""
 
 
 Tell = Callable[[str, float, int], None]
@@ -242,7 +242,8 @@ def _slices(con: Connection, plan: Plan) -> list[_Slice]:
 
 
 def refuse_twice(taken: Held, slice_key: tuple[str | None, datetime], name: str) -> None:
-    """Two loose files that state the same slice are either parts or versions, and only the user knows which.
+    """Two deliveries of one call that state the same slice are parts, versions, or two exports of the same spend (actual and
+    amortised, CUR and FOCUS), and only the user knows which.
 
     Raises:
         BadInputError: another file of this call holds the slice.
@@ -252,7 +253,8 @@ def refuse_twice(taken: Held, slice_key: tuple[str | None, datetime], name: str)
         raise BadInputError(
             f"holds account {account}, {period:%Y-%m}, which {taken[slice_key]} holds too",
             where=name,
-            next_step="If one restates the other, load the newer alone. If both are the bill, give each its own --source.",
+            next_step="Two exports of the same spend, or two versions: load only one. Two parts of the bill: give each its own "
+            "--source.",
         )
 
 

@@ -116,7 +116,7 @@ SELECT
         WHEN 'SavingsPlan' THEN 'Committed'
     END AS PricingCategory,
 
-    quantity AS ConsumedQuantity,
+    CASE WHEN unit_of_measure IS NOT NULL THEN quantity END AS ConsumedQuantity,     -- a rounding row has a quantity of nothing
     -- '1 Hour' and '100 Hours' both count hours; '10K' stays as it is
     CASE WHEN quantity IS NOT NULL
          THEN regexp_replace(regexp_replace(unit_of_measure, '^[0-9.,]+ +', ''), '^Hour$', 'Hours') END AS ConsumedUnit,

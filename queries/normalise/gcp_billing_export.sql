@@ -119,8 +119,9 @@ SELECT
     list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].full_name AS CommitmentDiscountName,
     CASE WHEN coalesce(subscription_instance_id, applied_subscription_instance_id,
                        list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
-         THEN CASE WHEN list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].type LIKE '%DOLLAR_BASE' THEN 'Spend'
-                   WHEN list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].type IS NOT NULL THEN 'Usage' END
+         THEN CASE WHEN list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].type LIKE '%DOLLAR_BASE'
+                        OR sku_description LIKE 'Commitment - dollar based%' THEN 'Spend'
+                   ELSE 'Usage' END      -- a commitment to machines: 'Commitment v1: N2 Cpu in Iowa'
     END AS CommitmentDiscountCategory,
     CASE WHEN coalesce(subscription_instance_id, applied_subscription_instance_id,
                        list_filter(credit_kinds, lambda c: c.type LIKE 'COMMITTED_US%')[1].id) IS NOT NULL
