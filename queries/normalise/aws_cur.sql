@@ -12,8 +12,8 @@ sources:
   - FOCUS 1.4, Cost and Usage; amortisation as in AWS's own guidance for EffectiveCost
 misses: >
   A CUR does not say which commitment covered a credit, and names no capacity reservation on covered usage; those columns
-  stay NULL. Split cost allocation rows (EKS, ECS) are shown as delivered next to their parents: their cost columns are zero,
-  the split itself is in AllocatedMethodDetails.
+  stay NULL. Split cost allocation rows (EKS, ECS) stand next to their parents as delivered: they cost nothing themselves and
+  name their parent in AllocatedResourceId; how the parent's cost would be split is not read yet.
 detect: [line_item_usage_start_date, line_item_product_code, line_item_usage_type, line_item_unblended_cost]
 nulls: ['', 'None']
 reads:
@@ -81,8 +81,6 @@ reads:
   savings_plan_total_commitment_to_date: money
   savings_plan_used_commitment: money
   split_line_item_parent_resource_id: text
-  split_line_item_split_cost: money
-  split_line_item_unused_cost: money
 */
 SELECT
     -- what was billed, and what it cost once commitments are spread over the usage they paid for
