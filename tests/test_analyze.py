@@ -34,7 +34,10 @@ def test_json_numbers_are_plain_decimals(loaded: Workspace) -> None:
 
 
 def test_jsonl_is_one_object_a_line(loaded: Workspace) -> None:
-    assert [json.loads(line)["ResourceId"] for line in loaded.finops("analyze", "--sql", SQL, "--format", "jsonl").out.splitlines()] == ["i-1", "i-2"]
+    assert [
+        json.loads(line)["ResourceId"]
+        for line in loaded.finops("analyze", "--sql", SQL, "--format", "jsonl").out.splitlines()
+    ] == ["i-1", "i-2"]
 
 
 def test_markdown_aligns_numbers_and_escapes_bars(loaded: Workspace) -> None:
@@ -50,7 +53,11 @@ def test_table_is_for_people(loaded: Workspace) -> None:
 def test_parquet_keeps_decimals(loaded: Workspace) -> None:
     target = loaded.folder / "out.parquet"
     assert loaded.finops("analyze", "--sql", SQL, "--output", target).exit_code == 0
-    row = duckdb.connect().execute(f"SELECT BilledCost, typeof(BilledCost) FROM '{target}' WHERE ResourceId = 'i-2'").fetchone()
+    row = (
+        duckdb.connect()
+        .execute(f"SELECT BilledCost, typeof(BilledCost) FROM '{target}' WHERE ResourceId = 'i-2'")
+        .fetchone()
+    )
     assert row == (Decimal("1.123456789012345678"), "DECIMAL(38,18)")
 
 
@@ -123,8 +130,14 @@ def test_every_named_query_answers(loaded: Workspace) -> None:
 
 def test_focus_data_table_has_the_columns_of_every_version(loaded: Workspace) -> None:
     """So that a published FOCUS query runs unchanged, whichever version it was written for."""
-    header = loaded.finops("analyze", "--sql", "SELECT * FROM focus_data_table LIMIT 0", "--format", "csv").out.strip().split(",")
-    assert {"ProviderName", "PublisherName", "ServiceProviderName", "HostProviderName", "InvoiceDetailId"} <= set(header)
+    header = (
+        loaded.finops("analyze", "--sql", "SELECT * FROM focus_data_table LIMIT 0", "--format", "csv")
+        .out.strip()
+        .split(",")
+    )
+    assert {"ProviderName", "PublisherName", "ServiceProviderName", "HostProviderName", "InvoiceDetailId"} <= set(
+        header
+    )
     assert len(header) == 67
 
 

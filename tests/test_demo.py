@@ -49,7 +49,9 @@ def test_the_weekly_job(demo: Workspace) -> None:
 
     # from the landing folder alone, the same numbers and the same report
     totals = "SELECT BillingCurrency, sum(BilledCost), sum(EffectiveCost), count(*) FROM focus.cost_and_usage GROUP BY 1 ORDER BY 1"
-    teams = "SELECT Team, BillingCurrency, sum(AllocatedEffectiveCost) FROM allocation.charges GROUP BY ALL ORDER BY ALL"
+    teams = (
+        "SELECT Team, BillingCurrency, sum(AllocatedEffectiveCost) FROM allocation.charges GROUP BY ALL ORDER BY ALL"
+    )
     numbers = demo.query(totals), demo.query(teams)
     assert demo.finops("--today", "2026-10-26", "build", "--full").exit_code == 0
     assert (demo.query(totals), demo.query(teams)) == numbers
@@ -57,7 +59,9 @@ def test_the_weekly_job(demo: Workspace) -> None:
 
 def test_explain_leads_from_a_resource_to_its_rule_and_its_files(demo: Workspace) -> None:
     demo.finops("--today", "2026-10-26", "run")
-    explained = json.loads(demo.finops("--today", "2026-10-26", "explain", "q7m3xk2v9pab", "--json").out, parse_float=Decimal)
+    explained = json.loads(
+        demo.finops("--today", "2026-10-26", "explain", "q7m3xk2v9pab", "--json").out, parse_float=Decimal
+    )
     assert explained["resource_id"].endswith(":cluster/q7m3xk2v9pab")
     assert explained["allocation"][0]["team"] == "ml-research"
     assert explained["allocation"][0]["rule"] in {rule["id"] for rule in explained["rules_tried"]}

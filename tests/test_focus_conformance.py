@@ -73,7 +73,9 @@ def test_only_allowed_values(ledger: Connection, column) -> None:  # type: ignor
 )
 def test_mandatory_columns_are_filled(ledger: Connection, column) -> None:  # type: ignore[no-untyped-def]
     """Where the source does not state it, even a mandatory column is NULL: it is not invented."""
-    rows = ledger.execute(f'SELECT DISTINCT x_SourceId FROM focus.cost_and_usage WHERE "{column.name}" IS NULL').fetchall()
+    rows = ledger.execute(
+        f'SELECT DISTINCT x_SourceId FROM focus.cost_and_usage WHERE "{column.name}" IS NULL'
+    ).fetchall()
     assert {source for (source,) in rows} == NOT_STATED.get(column.name, set())
 
 

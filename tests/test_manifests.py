@@ -47,7 +47,9 @@ def test_a_manifest_whose_files_are_not_all_there_is_refused(workspace: Workspac
     reports = legacy_report(workspace, "a1", {"cur-1.csv": cur("1")}, listed=["cur-1.csv", "cur-2.csv"])
     result = workspace.finops("load", reports)
     assert result.exit_code == 3
-    assert "1 of 2 files that the manifest names are not there: reports/cur/20260901-20261001/a1/cur-2.csv" in result.err
+    assert (
+        "1 of 2 files that the manifest names are not there: reports/cur/20260901-20261001/a1/cur-2.csv" in result.err
+    )
     assert workspace.query("SELECT count(*) FROM focus.cost_and_usage") == [(0,)]
     workspace.write("reports/cur/20260901-20261001/a1/cur-2.csv", cur("2"))
     assert workspace.finops("load", reports).exit_code == 0
@@ -82,7 +84,9 @@ def test_a_restated_month_of_a_data_export_is_read_once(workspace: Workspace) ->
     expected = json.loads((FIXTURES.parent / "expected.json").read_text())["sources"]["aws-cur2"]["currencies"]["USD"]
     workspace.finops("load", workspace.folder / "in")
     for month, stated in expected["months"].items():
-        row = workspace.query(f"SELECT count(*), sum(BilledCost) FROM focus.cost_and_usage WHERE strftime(BillingPeriodStart, '%Y-%m') = '{month}'")
+        row = workspace.query(
+            f"SELECT count(*), sum(BilledCost) FROM focus.cost_and_usage WHERE strftime(BillingPeriodStart, '%Y-%m') = '{month}'"
+        )
         assert row == [(stated["rows"], Decimal(stated["billed"]))]
 
 
@@ -111,7 +115,11 @@ def test_an_azure_manifest_is_a_manifest_too(workspace: Workspace, blob: str) ->
     """Any format may come with one: here FOCUS rows behind Azure's manifest."""
     workspace.write("in/20260901-20260930/run-1/part_0_0001.csv", focus_csv("1"))
     workspace.write("in/20260901-20260930/run-1/part_1_0001.csv", focus_csv("9"))
-    manifest = {"exportConfig": {"exportName": "x"}, "runInfo": {"runId": "run-1", "startDate": "2026-09-01", "submittedTime": "2026-10-02T03:04:05Z"}, "blobs": [{"blobName": blob}]}
+    manifest = {
+        "exportConfig": {"exportName": "x"},
+        "runInfo": {"runId": "run-1", "startDate": "2026-09-01", "submittedTime": "2026-10-02T03:04:05Z"},
+        "blobs": [{"blobName": blob}],
+    }
     workspace.write("in/20260901-20260930/run-1/manifest.json", json.dumps(manifest))
     assert workspace.finops("load", workspace.folder / "in").exit_code == 0
     assert total(workspace) == 1

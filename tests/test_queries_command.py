@@ -37,7 +37,10 @@ def test_check_passes_on_what_is_shipped(workspace: Workspace) -> None:
 
 
 def test_check_finds_every_mistake_at_once(workspace: Workspace) -> None:
-    workspace.write("queries/allocate/mine.sql", "/*\nid: mine\ntitel: Mine\nversion: 1\nowner: me\nwhy: because\norder: 5\nmethod: direct\n*/\nSELECT 1 AS x_DimensionId")
+    workspace.write(
+        "queries/allocate/mine.sql",
+        "/*\nid: mine\ntitel: Mine\nversion: 1\nowner: me\nwhy: because\norder: 5\nmethod: direct\n*/\nSELECT 1 AS x_DimensionId",
+    )
     workspace.write("queries/findings/other.sql", "SELECT 1")
     result = workspace.finops("queries", "check")
     assert result.exit_code == 2

@@ -107,11 +107,16 @@ def test_a_mistyped_command_names_the_right_one(workspace: Workspace, typed: str
 
 def test_a_source_that_is_missing_is_exit_3_and_the_others_go_on(workspace: Workspace) -> None:
     workspace.write("here/bill.csv", focus_csv("5"))
-    workspace.write("finops.toml", '[sources.gone]\ntype = "files"\npath = "gone"\n[sources.here]\ntype = "files"\npath = "here"\n')
+    workspace.write(
+        "finops.toml", '[sources.gone]\ntype = "files"\npath = "gone"\n[sources.here]\ntype = "files"\npath = "here"\n'
+    )
     result = workspace.finops("--today", "2026-10-05", "run", "--period", "2026-09")
     assert result.exit_code == 3
     assert "gone does not exist" in result.err
-    assert workspace.query("SELECT source_id, status FROM ops.sources ORDER BY 1") == [("gone", "failed"), ("here", "complete")]
+    assert workspace.query("SELECT source_id, status FROM ops.sources ORDER BY 1") == [
+        ("gone", "failed"),
+        ("here", "complete"),
+    ]
     page = Path(result.out.splitlines()[-1]).read_text()
     assert "gone" in page, "the report shows the hole"
 
