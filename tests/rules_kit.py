@@ -28,6 +28,7 @@ from finops.warehouse.schema import migrate
 
 EXAMPLES = Path(__file__).parent / "queries"
 TODAY = date(2026, 10, 26)
+CATALOGUE = Catalogue()
 DEFAULTS: dict[str, Any] = {
     "HostProviderName": "AWS",
     "ProviderName": "AWS",
@@ -139,9 +140,8 @@ def run_example(query: QueryFile, case: Path, folder: Path) -> tuple[list[dict[s
     params = {query.id: yaml.safe_load(given.read_text())} if given.is_file() else {}
     today = inputs.get("today", TODAY)
     con = new_ledger(inputs.get("charges", []))
-    catalogue = Catalogue()
     try:
-        build(con, catalogue, write_mappings(folder / "mappings", inputs.get("mappings", {})), today, params=params)
+        build(con, CATALOGUE, write_mappings(folder / "mappings", inputs.get("mappings", {})), today, params=params)
         for statement in inputs.get("sql", []):
             con.execute(statement)
         values = parameter_values(con, query, today, params.get(query.id, {}))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rules_kit import EXAMPLES, TODAY, mismatch, new_ledger, run_example
+from rules_kit import CATALOGUE, EXAMPLES, TODAY, mismatch, new_ledger, run_example
 
 from finops.errors import QueryFileError
 from finops.pipeline.build import build
@@ -16,7 +16,6 @@ from finops.rules.contract import check_catalogue
 from finops.rules.header import LAYERS, QueryFile, read_query
 from finops.rules.stages import find
 
-CATALOGUE = Catalogue()
 QUERIES = list(CATALOGUE)
 RULES = [query for query in QUERIES if query.layer in ("classify", "allocate", "findings", "checks")]
 CASES = [(query, case) for query in RULES for case in sorted((EXAMPLES / query.layer / query.id).glob("*/"))]
@@ -152,7 +151,9 @@ def test_money_as_floating_point_is_refused(tmp_path: Path) -> None:
 def test_a_finding_per_resource(tmp_path: Path) -> None:
     """A rule that names a resource twice would count its money twice."""
     rule = CATALOGUE.get("warm_pool", "findings")
-    text = rule.path.read_text().replace("SELECT * FROM warm_pool", "SELECT * FROM warm_pool UNION ALL SELECT * FROM warm_pool")
+    text = rule.path.read_text().replace(
+        "SELECT * FROM warm_pool", "SELECT * FROM warm_pool UNION ALL SELECT * FROM warm_pool"
+    )
     catalogue = overlay(tmp_path, findings__warm_pool=text)
     case = EXAMPLES / "findings" / "warm_pool" / "billed" / "inputs.yaml"
     con = new_ledger(yaml.safe_load(case.read_text())["charges"])

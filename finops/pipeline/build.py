@@ -91,9 +91,7 @@ def build(
 
     runner.stage("mappings", digest([mappings.digest]), lambda: _mappings(con, mappings), "FROM mapping.teams")
     classified = digest([layer_digest(catalogue, "classify"), mappings.digest, settings, ledger])
-    runner.stage(
-        "classify", classified, lambda: classify(con, catalogue, given, today), "FROM ledger.dimension_class"
-    )
+    runner.stage("classify", classified, lambda: classify(con, catalogue, given, today), "FROM ledger.dimension_class")
     allocated = digest([layer_digest(catalogue, "allocate"), classified])
     runner.stage(
         "allocate", allocated, lambda: allocate(con, catalogue, given, today), "FROM allocation.dimension_team"

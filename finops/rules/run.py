@@ -66,9 +66,7 @@ def parameter_values(con: Connection, query: QueryFile, today: date, given: Mapp
 def _typed(query: QueryFile, parameter: Parameter, value: Any) -> Any:
     try:
         if parameter.type == "integer":
-            if isinstance(value, bool) or Decimal(str(value)) != int(value):
-                raise ValueError
-            return int(value)
+            return int(str(value))  # '7.5' and True are none
         if parameter.type == "decimal":
             return Decimal(str(value))
         if parameter.type == "date":
@@ -94,7 +92,9 @@ def check_params(catalogue: Catalogue, params: Params) -> None:
             problems.append(f"there is no query '{query_id}'{nearest(query_id, list(queries))}")
             continue
         known = list(queries[query_id].params)
-        problems += [f"'{query_id}' has no parameter '{name}'{nearest(name, known)}" for name in given if name not in known]
+        problems += [
+            f"'{query_id}' has no parameter '{name}'{nearest(name, known)}" for name in given if name not in known
+        ]
     if problems:
         raise ConfigError("; ".join(problems), next_step="'finops queries show ID' lists a query's parameters.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from finops.errors import QueryFileError
@@ -104,7 +105,7 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
     queries = [
         (query, parameter_values(con, query, today, params.get(query.id, {}))) for query in catalogue.layer("findings")
     ]
-    make_finding_tables(con, catalogue, today, _horizon([(query, values) for query, values in queries]))
+    make_finding_tables(con, catalogue, today, _horizon(queries))
     make_macros(con, catalogue, "findings")
     con.execute("DELETE FROM findings.findings")
     outcomes = []
@@ -234,7 +235,7 @@ def _refuse_repeats(con: Connection, query: QueryFile, key: str) -> None:
 
 
 def _refuse_equal_orders(queries: list[QueryFile]) -> None:
-    for one, other in zip(queries, queries[1:], strict=False):
+    for one, other in pairwise(queries):
         if one.order == other.order:
             raise QueryFileError(
                 f"order {one.order} is taken by '{one.id}' and '{other.id}': which of the two wins must not depend on chance",
