@@ -322,3 +322,12 @@ def test_allocation_conserves_cost(tmp_path: Path, charges: list[dict[str, Any]]
         assert (billed or 0) == sum((charge["cost"] for charge in mine), Decimal(0))
         assert (effective or 0) == sum((charge["effective"] for charge in mine), Decimal(0))
     con.close()
+
+
+def test_hundreds_of_patterns_first_line_wins(tmp_path: Path) -> None:
+    patterns = [{"pattern": f"it's-[a-z]+-{number}", "team": f"t{number}"} for number in range(250)]
+    patterns.insert(120, {"pattern": "it's-[a-z]+-1(19|99)", "team": "both"})
+    con = new_ledger([{"cost": 1, "ResourceId": f"it's-x-{number}"} for number in (7, 119, 199, 249, 250)])
+    build(con, CATALOGUE, write_mappings(tmp_path, {"resources": patterns}), TODAY)
+    teams = rows(con, "SELECT ResourceId, Team FROM allocation.charges ORDER BY x_DimensionId")
+    assert [team for _, team in teams] == ["t7", "t119", "both", "t249", "unallocated"]

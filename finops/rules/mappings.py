@@ -53,6 +53,7 @@ FILES = {
 """The files of the folder. Further columns are allowed: they are yours."""
 
 _META = re.compile(r"[.^$*+?{}\[\]|()\\]")
+_CHUNK = 100
 _DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
@@ -298,12 +299,35 @@ def store_mappings(con: Connection, mappings: Mappings) -> None:
         for line in mappings[f"{name}.csv"]:
             kind, literal = shape(line["pattern"])
             patterns.append((line["pattern"], team(line), kind, literal, len(literal), line.number))
-        _store(con, name, "pattern VARCHAR, team VARCHAR, shape VARCHAR, literal VARCHAR, length INTEGER, line INTEGER",
-               patterns)  # fmt: skip
+        columns = "pattern VARCHAR, team VARCHAR, shape VARCHAR, literal VARCHAR, length INTEGER, line INTEGER"
+        _store(con, name, columns, patterns)
+        looked_up = ("exact", "prefix") if name == "resources" else ("exact",)
+        _make_matcher(con, name, [(row[0], row[5]) for row in patterns if row[2] not in looked_up])
     _store(con, "exceptions", "rule_id VARCHAR, resource_id VARCHAR, reason VARCHAR, owner VARCHAR, until DATE",
            [tuple(line[name] for name in FILES["exceptions.csv"].columns) for line in mappings["exceptions.csv"]])  # fmt: skip
     _store(con, "service_categories", "provider VARCHAR, service VARCHAR, ServiceCategory VARCHAR, ServiceSubcategory VARCHAR",
            list({row[:2]: row for row in mappings.service_categories}.values()))  # fmt: skip
+
+
+def _make_matcher(con: Connection, name: str, patterns: Sequence[tuple[str, int]]) -> None:
+    """The macro ``mapping.NAME_pattern(word)``: the line of the first pattern that matches the whole word.
+
+    A pattern that comes from a table is compiled again for every row; one that stands in the query is compiled once. So the
+    patterns are written out, a hundred of them under one alternation that most words fail at once.
+    """
+    tests = []
+    for first in range(0, len(patterns), _CHUNK):
+        chunk = patterns[first : first + _CHUNK]
+        each = " ".join(f"WHEN regexp_full_match(word, {_text(pattern)}) THEN {line}" for pattern, line in chunk)
+        together = _text("|".join(f"(?:{pattern})" for pattern, _ in chunk))
+        tests.append(f"WHEN regexp_full_match(word, {together}) THEN CASE {each} END")
+    found = f"CASE {' '.join(tests)} END" if tests else "CAST(NULL AS INTEGER)"
+    con.execute(f"CREATE OR REPLACE MACRO mapping.{name}_pattern(word) AS {found}")
+
+
+def _text(value: str) -> str:
+    """A SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _store(con: Connection, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -18,14 +18,14 @@ WITH callers AS (
     WHERE x_CallerId IS NOT NULL
 ),
 
-ranked AS (
+-- exact names are looked up; mapping.callers_pattern gives the first line whose pattern matches the whole word
+lines AS (
     SELECT
         c.x_CallerId,
-        m.team,
-        m.line,
-        ROW_NUMBER() OVER (PARTITION BY c.x_CallerId ORDER BY m.line) AS place
+        coalesce(min(m.line), min(mapping.callers_pattern(c.x_CallerId)), min(mapping.callers_pattern(c.role))) AS line
     FROM callers AS c
-    JOIN mapping.callers AS m ON regexp_full_match(c.x_CallerId, m.pattern) OR regexp_full_match(c.role, m.pattern)
+    LEFT JOIN mapping.callers AS m ON m.shape = 'exact' AND m.literal IN (c.x_CallerId, c.role)
+    GROUP BY c.x_CallerId
 ),
 
 caller_map AS (
@@ -34,7 +34,8 @@ caller_map AS (
         m.team AS Team,
         'caller ' || r.x_CallerId || ' matches line ' || m.line || ' of callers.csv' AS x_AllocationReason
     FROM allocation.remaining AS r
-    JOIN ranked AS m ON m.x_CallerId = r.x_CallerId AND m.place = 1
+    JOIN lines AS l ON l.x_CallerId = r.x_CallerId
+    JOIN mapping.callers AS m ON m.line = l.line
 )
 
 SELECT x_DimensionId, Team, x_AllocationReason

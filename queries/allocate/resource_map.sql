@@ -38,12 +38,12 @@ prefixed AS (
     GROUP BY w.word
 ),
 
+-- mapping.resources_pattern gives the first line whose pattern matches the whole word
 patterned AS (
-    SELECT w.word, min(m.line) AS line
-    FROM (SELECT word FROM words ANTI JOIN exact USING (word) ANTI JOIN prefixed USING (word)) AS w
-    JOIN (SELECT pattern, line FROM mapping.resources WHERE shape = 'pattern') AS m
-        ON regexp_full_match(w.word, m.pattern)
-    GROUP BY w.word
+    SELECT word, mapping.resources_pattern(word) AS line
+    FROM words
+    ANTI JOIN exact USING (word)
+    ANTI JOIN prefixed USING (word)
 ),
 
 found AS (
@@ -51,7 +51,7 @@ found AS (
     UNION ALL
     SELECT word, line, 2 FROM prefixed
     UNION ALL
-    SELECT word, line, 3 FROM patterned
+    SELECT word, line, 3 FROM patterned WHERE line IS NOT NULL
 ),
 
 ranked AS (
