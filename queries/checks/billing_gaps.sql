@@ -38,21 +38,21 @@ periods AS (
     WHERE billing_period_end <= CAST($today AS TIMESTAMP)
 ),
 
+-- only the part of a gap that lies in a month that is loaded: what lies in another is a month not loaded
 billing_gaps AS (
     SELECT
         f.source_id,
         f.billing_account_id,
-        f.last_day_before + 1 AS first_missing_day,
-        f.next_day - 1 AS last_missing_day,
-        f.next_day - f.last_day_before - 1 AS missing_days
+        greatest(f.last_day_before + 1, p.first) AS first_missing_day,
+        least(f.next_day, p.last) - 1 AS last_missing_day,
+        least(f.next_day, p.last) - greatest(f.last_day_before + 1, p.first) AS missing_days
     FROM followed AS f
+    JOIN periods AS p
+        ON p.source_id = f.source_id
+       AND p.billing_account_id IS NOT DISTINCT FROM f.billing_account_id
+       AND f.next_day > p.first
+       AND f.last_day_before + 1 < p.last
     WHERE f.next_day > f.last_day_before + 1
-      AND EXISTS (
-          SELECT 1 FROM periods AS p
-          WHERE p.source_id = f.source_id
-            AND p.billing_account_id IS NOT DISTINCT FROM f.billing_account_id
-            AND f.next_day > p.first AND f.last_day_before + 1 < p.last
-      )
 )
 
 SELECT * FROM billing_gaps
