@@ -243,13 +243,13 @@ def test_unknown_parameters_are_told() -> None:
 
 
 def test_all_problems_of_the_mapping_files_at_once(tmp_path: Path) -> None:
-    (tmp_path / "teams.csv").write_text("team,name\nsearch,Search\nvision,Vision\nSearch,again\n")
+    (tmp_path / "teams.csv").write_text("team,name\nsearch,Search\nvision,Vision\nSearch,again\nUnallocated,x\n")
     (tmp_path / "accounts.csv").write_text("account_id,team\n1,serch\n1,vision\n2\n3,\n")
     (tmp_path / "resources.csv").write_text("pattern,team\n[a-,vision\n(b|c),vision\n")
     (tmp_path / "tag_aliases.csv").write_text(
         "kind,alias,canonical\nvalue,x,visio\nwhat,y,z\nkey,abteilung,department\n"
     )
-    (tmp_path / "exceptions.csv").write_text("rule_id,resource_id,reason,owner,until\nr,i,why,me,soon\n")
+    (tmp_path / "exceptions.csv").write_text("rule_id,resource_id,reason,owner,until\nwarmpool,i,why,me,soon\n")
     (tmp_path / "projects.csv").write_text("project,team\n1,vision\n")
     (tmp_path / "acounts.csv").write_text("")
     with pytest.raises(ConfigError) as error:
@@ -265,12 +265,14 @@ def test_all_problems_of_the_mapping_files_at_once(tmp_path: Path) -> None:
         "tag_aliases.csv:2: there is no team 'visio'; did you mean 'vision'",
         "tag_aliases.csv:3: kind is 'key' or 'value', not 'what'",
         "tag_aliases.csv:4: the only tag key with a meaning is 'team'",
+        "teams.csv:5: 'unallocated' is what belongs to no team",
         "exceptions.csv:2: until is a day",
+        "exceptions.csv:2: there is no findings rule 'warmpool'; did you mean 'warm_pool'",
         "projects.csv:1: the column project_id is missing; it has project, team",
         "acounts.csv: no rule reads a file of this name; did you mean 'accounts.csv'",
     ):
         assert problem in text
-    assert "12 problems" in text
+    assert "14 problems" in text
 
 
 @pytest.mark.parametrize(

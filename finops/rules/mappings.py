@@ -132,7 +132,9 @@ def read_mappings(con: Connection, catalogue: Catalogue, folder: Path | None) ->
             if path.name not in FILES
         ]
     problems += _team_problems(mappings, folder) + _pattern_problems(con, mappings, folder)
-    problems += _alias_problems(mappings, folder) + _exception_problems(mappings, folder)
+    problems += _alias_problems(mappings, folder) + _exception_problems(
+        mappings, folder, [query.id for query in catalogue.layer("findings")]
+    )
     if problems:
         raise ConfigError(
             f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the mapping files:\n  "
@@ -189,7 +191,11 @@ def _team_problems(mappings: Mappings, folder: Path | None) -> list[str]:
     teams = {fold(line["team"]): line["team"] for line in mappings["teams.csv"]}
     if not teams:
         return []
-    problems = []
+    problems = [
+        f"{folder}/teams.csv:{line.number}: 'unallocated' is what belongs to no team: choose another name"
+        for line in mappings["teams.csv"]
+        if fold(line["team"]) == "unallocated"
+    ]
     for name in ("accounts.csv", "resources.csv", "callers.csv", "projects.csv"):
         problems += [
             f"{folder}/{name}:{line.number}: there is no team '{line['team']}'{nearest(line['team'], list(teams.values()))}"
@@ -218,12 +224,15 @@ def _alias_problems(mappings: Mappings, folder: Path | None) -> list[str]:
     return problems
 
 
-def _exception_problems(mappings: Mappings, folder: Path | None) -> list[str]:
-    return [
-        f"{folder}/exceptions.csv:{line.number}: until is a day such as 2026-12-31, not '{line['until']}'"
-        for line in mappings["exceptions.csv"]
-        if not _DAY.fullmatch(line["until"])
-    ]
+def _exception_problems(mappings: Mappings, folder: Path | None, rules: list[str]) -> list[str]:
+    problems = []
+    for line in mappings["exceptions.csv"]:
+        place = f"{folder}/exceptions.csv:{line.number}"
+        if not _DAY.fullmatch(line["until"]):
+            problems.append(f"{place}: until is a day such as 2026-12-31, not '{line['until']}'")
+        if line["rule_id"] not in rules:
+            problems.append(f"{place}: there is no findings rule '{line['rule_id']}'{nearest(line['rule_id'], rules)}")
+    return problems
 
 
 def _pattern_problems(con: Connection, mappings: Mappings, folder: Path | None) -> list[str]:
