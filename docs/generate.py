@@ -43,7 +43,9 @@ def _cli() -> Iterator[str]:
 
 
 def _help(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
+    context = click.Context(
+        command, info_name=name, parent=parent, terminal_width=100, help_option_names=["-h", "--help"]
+    )
     yield f"\n## {name}\n\n```text\n{command.get_help(context)}\n```\n"
 
 

@@ -65,6 +65,10 @@ DAMAGED = {
     "bomb.csv.gz": (gzip.compress(b"0" * 50_000_000), "more than 200 times its size"),
     "tricks.zip": (zipped(**{"..__..__etc__cron_dot_csv": GOOD.encode()}), "points outside of it"),
     "two.zip": (zipped(a_dot_csv=GOOD.encode(), b_dot_csv=GOOD.encode()), "holds 2 files"),
+    "doubled.csv": (GOOD.replace("ListCost", "BilledCost").encode(), "has two columns called 'BilledCost'"),
+    "comma.csv": ("\n".join(line + ("," if n else "") for n, line in enumerate(GOOD.strip().split("\n"))).encode(), "cells under 21 column names"),
+    "backwards.csv": (with_cell("ChargePeriodEnd", "2026-08-01T00:00:00Z").encode(), "1 rows end before they start"),
+    "far_future.csv": (with_cell("ChargePeriodStart", "9026-09-01T00:00:00Z").encode(), "a row is of 9026-09-01"),
     "page.json": (b'{"hello": [1, 2', "is not JSON"),
     "other.json": (b'{"kind": "cat", "name": ["x"]}', "is no bill that finops knows"),
 }  # fmt: skip
@@ -81,6 +85,53 @@ def test_a_damaged_file_is_refused_and_the_old_slice_kept(workspace: Workspace, 
     assert "Traceback" not in result.err
     assert result.err.count("error:") == 1
     assert workspace.query("SELECT sum(BilledCost), count(*) FROM focus.cost_and_usage") == [(Decimal(7), 1)]
+
+
+@pytest.mark.parametrize("column", ["BilledCost", "ResourceId", "ChargePeriodStart"])
+def test_a_parquet_with_a_damaged_page_is_refused_and_forgotten(workspace: Workspace, tmp_path: Path, column: str) -> None:
+    """The footer is whole, a page is not; the next build must not trip over what is in landing."""
+    csv = tmp_path / "x.csv"
+    csv.write_text(focus_csv(*(f"{n}.{n}" for n in range(1, 29))))
+    file = workspace.folder / "in" / "damaged.parquet"
+    file.parent.mkdir()
+    duckdb.connect().execute(f"COPY (FROM read_csv('{csv}', all_varchar = true)) TO '{file}' (FORMAT parquet, COMPRESSION snappy)")
+    content = bytearray(file.read_bytes())
+    row = duckdb.connect().execute(f"SELECT least(dictionary_page_offset, data_page_offset) FROM parquet_metadata('{file}') WHERE path_in_schema = '{column}'").fetchone()
+    assert row
+    content[row[0] + 2 : row[0] + 40] = b"\xff" * 38
+    file.write_bytes(content)
+    result = workspace.finops("load", file)
+    assert result.exit_code == 4, result.err
+    assert "damaged.parquet" in result.err and "Traceback" not in result.err
+    assert workspace.finops("build").exit_code == 0
+
+
+def test_small_doubles_of_a_parquet_are_money_too(workspace: Workspace) -> None:
+    """2.98e-08 is spelled with an exponent; it was once read as nothing."""
+    csv = workspace.write("x.csv", focus_csv("1"))
+    file = workspace.folder / "small.parquet"
+    duckdb.connect().execute(
+        f"COPY (SELECT * REPLACE (2.98023223876953e-08 AS BilledCost, 1.78e-15 AS EffectiveCost, 1e-7 AS ListCost) FROM read_csv('{csv}')) TO '{file}' (FORMAT parquet)"
+    )
+    assert workspace.finops("load", file).exit_code == 0
+    row = workspace.query("SELECT BilledCost, EffectiveCost, ListCost FROM focus.cost_and_usage")
+    assert row == [(Decimal("0.000000029802322388"), Decimal("0.000000000000001780"), Decimal("0.0000001"))]
+
+
+def test_a_folder_without_a_bill_is_said(workspace: Workspace) -> None:
+    workspace.write("in/README.md", "nothing here")
+    result = workspace.finops("load", workspace.folder / "in")
+    assert result.exit_code == 4
+    assert "holds no billing file" in result.err
+
+
+def test_linked_folders_are_read_and_loops_are_not_followed_for_ever(workspace: Workspace) -> None:
+    workspace.write("elsewhere/bill.csv", GOOD)
+    (workspace.folder / "in").mkdir()
+    (workspace.folder / "in" / "link").symlink_to(workspace.folder / "elsewhere")
+    (workspace.folder / "elsewhere" / "loop").symlink_to(workspace.folder / "in")
+    assert workspace.finops("load", workspace.folder / "in").exit_code == 0
+    assert workspace.query("SELECT sum(BilledCost) FROM focus.cost_and_usage") == [(Decimal(4),)]
 
 
 @pytest.mark.parametrize("cut", [8, 200, 0.5, 0.9])

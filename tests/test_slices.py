@@ -109,6 +109,44 @@ def test_a_dry_run_loads_nothing(workspace: Workspace) -> None:
     assert not (workspace.folder / "landing").exists()
 
 
+def test_a_month_that_comes_back_much_smaller_is_remarked_on(workspace: Workspace) -> None:
+    """Perhaps the second file was a part, not a version. It replaces, as documented, but not silently."""
+    workspace.finops("load", delivered(workspace.write("all.csv", focus_csv(*["1"] * 20)), OCTOBER))
+    result = workspace.finops("load", delivered(workspace.write("rest.csv", focus_csv("1", "1")), OCTOBER + 60))
+    assert result.exit_code == 0
+    assert "20 rows on 20 days were replaced by 2 rows on 2" in result.err
+    restated = workspace.finops("load", delivered(workspace.write("again.csv", focus_csv("1", "2")), OCTOBER + 90))
+    assert "were replaced" not in restated.err
+
+
+def page(day: int, cost: str, more: bool) -> str:
+    start = 1_788_220_800 + day * 86_400  # 1 September 2026
+    return (
+        f'{{"object": "page", "has_more": {str(more).lower()}, "data": [{{"object": "bucket", "start_time": {start}, "end_time": {start + 86_400}, '
+        f'"results": [{{"object": "organization.costs.result", "amount": {{"value": {cost}, "currency": "usd"}}, "line_item": "x", "project_id": "p"}}]}}]}}'
+    )
+
+
+def test_the_pages_of_a_folder_are_one_delivery_whatever_their_names(workspace: Workspace) -> None:
+    for name, day, more in (("first", 0, True), ("second", 1, True), ("third", 2, False)):
+        workspace.write(f"in/{name}.json", page(day, "1.1", more))
+    assert workspace.finops("load", workspace.folder / "in").exit_code == 0
+    assert total(workspace) == Decimal("3.3")
+
+
+def test_pages_whose_last_is_missing_are_refused(workspace: Workspace) -> None:
+    workspace.write("in/first.json", page(0, "1.1", True))
+    result = workspace.finops("load", workspace.folder / "in")
+    assert result.exit_code == 3
+    assert "has_more: true" in result.err
+    assert total(workspace) == 0
+
+
+def test_a_page_a_line_is_read_too(workspace: Workspace) -> None:
+    workspace.finops("load", workspace.write("pages.jsonl", page(0, "1", True) + "\n" + page(1, "2", False) + "\n"))
+    assert total(workspace) == 3
+
+
 def test_a_delivery_without_charges_is_read_once(workspace: Workspace) -> None:
     """A file with a header alone is no error, and not looked at again on every run."""
     file = workspace.write("october.csv", FOCUS_HEADER + "\n")

@@ -83,6 +83,8 @@ def tell(app: App, report: LoadReport) -> None:
                 f"{each.status:<11} {name} ({result.format}): {each.billing_account_id or 'no account'} "
                 f"{each.billing_period_start:%Y-%m}, {each.row_count:,} rows{', ' + sums if sums else ''}"
             )
+            if each.warning:
+                app.warn(f"{name}: {each.warning}")
     for problem in report.problems:
         click.secho("error: ", fg="red", bold=True, err=True, nl=False)
         click.echo(str(problem), err=True)
@@ -105,6 +107,7 @@ def as_data(report: LoadReport) -> dict[str, Any]:
                         "billing_period": f"{each.billing_period_start:%Y-%m}",
                         "status": each.status,
                         "rows": each.row_count,
+                        "warning": each.warning,
                         "sums": [
                             {
                                 "currency": s.currency,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from finops.cli.app import App
 from finops.formats.deliveries import Delivery
 from finops.warehouse.connection import Connection, progress_of
-from finops.warehouse.load import Tell
+from finops.warehouse.plan import Tell
 
 
 @contextmanager

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from finops.errors import FinopsError, UsageError
+from finops.errors import BadInputError, FinopsError, IncompleteDeliveryError, UsageError
 from finops.formats.detect import detect
 from finops.formats.files import PhysicalFile, inspect
 from finops.formats.manifests import Manifest, modified_at, newest, read_manifest, resolve_files
-from finops.formats.pages import page_columns
+from finops.formats.pages import more_to_come, page_columns
 from finops.formats.spec import FormatSpec
 
+MARKERS = (".", "_SUCCESS", "_committed", "_started")
+"""How the names of files begin that programs leave beside data."""
 NOT_BILLS = {
-    ".md",
-    ".txt",
-    ".pdf",
-    ".html",
-    ".yml",
-    ".yaml",
-    ".toml",
-    ".sql",
-    ".py",
-    ".xml",
-    ".png",
-    ".crc",
-    ".log",
-    ".rst",
+    *(".md", ".txt", ".pdf", ".html", ".docx", ".pptx", ".rst", ".png", ".jpg", ".svg", ".css", ".js", ".py", ".sh", ".sql"),
+    *(".yml", ".yaml", ".toml", ".xml", ".ini", ".db", ".lock", ".log", ".crc", ".sha256", ".md5"),
 }
 """In a folder these are passed over; named on the command line they are looked into."""
 _PART = re.compile(r"(?:(?<=[-_.])|(?<=part)|^)\d{1,12}$|^\d{16}(-\d+)?$", re.IGNORECASE)
@@ -92,6 +83,10 @@ def find_deliveries(paths: Sequence[Path], specs: Sequence[FormatSpec], describe
             loose.append(file)
     for group in _groups(loose):
         _add(found, lambda g=group: _unmanifested(g, files, specs, describe, wanted))  # type: ignore[misc]
+    _join_pages(found)
+    if not (found.deliveries or found.problems):
+        where = ", ".join(map(str, paths))
+        found.problems.append(BadInputError("holds no billing file", where=where, next_step="Check the path."))
     found.deliveries.sort(key=lambda each: (each.delivered_at, each.names))
     return found
 
@@ -105,21 +100,47 @@ def _add(found: Found, make: Callable[[], Delivery]) -> None:
         found.problems.append(problem)
 
 
+def _join_pages(found: Found) -> None:
+    """The pages of a cost API that lie in one folder are one delivery, however they are called; the last must be there."""
+    pages: dict[tuple[str, Path], list[Delivery]] = {}
+    for delivery in found.deliveries:
+        if any(file.kind == "json" for file in delivery.files):
+            pages.setdefault((delivery.spec.id, delivery.files[0].path.parent), []).append(delivery)
+    for group in pages.values():
+        files = tuple(file for delivery in group for file in delivery.files)
+        names = tuple(name for delivery in group for name in delivery.names)
+        found.deliveries = [delivery for delivery in found.deliveries if delivery not in group]
+        unfinished = all(more_to_come(file, name) for file, name in zip(files, names, strict=True))
+        if unfinished and group[0].spec.yields == "charges":
+            found.problems.append(
+                IncompleteDeliveryError(
+                    "says has_more: true, and the page that follows is not here",
+                    where=names[-1],
+                    next_step="Fetch the next pages into the same folder and load the folder.",
+                )
+            )
+        else:
+            newest_page = max(delivery.delivered_at for delivery in group)
+            found.deliveries.append(Delivery(group[0].spec, files, names, newest_page))
+
+
 def _walk(path: Path, found: Found) -> Iterable[Path]:
+    """All files below a folder, links followed, but for hidden ones and those that are clearly no bills."""
     if path.is_file():
         return [path]
-    files = []
-    for file in sorted(path.rglob("*")):
-        hidden = any(
-            part.startswith((".", "_SUCCESS", "_committed", "_started")) for part in file.relative_to(path).parts
-        )
-        if hidden or not file.is_file():
-            continue
-        if file.suffix.lower() in NOT_BILLS:
-            found.passed_over.append(f"{file}: not a billing file")
-        else:
-            files.append(file)
-    return files
+    files, seen = [], set()
+    for folder, folders, names in os.walk(path, followlinks=True):
+        real = Path(folder).resolve()
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) if real not in seen else []
+        if real in seen:
+            continue  # a link that leads back
+        seen.add(real)
+        for file in sorted(Path(folder) / name for name in names if not name.startswith(MARKERS)):
+            if file.suffix.lower() in NOT_BILLS:
+                found.passed_over.append(f"{file}: not a billing file")
+            elif file.is_file():
+                files.append(file)
+    return sorted(files)
 
 
 def _read_manifests(files: Iterable[Path], found: Found) -> list[Manifest]:
@@ -146,7 +167,23 @@ def _identify(
         columns = page_columns(file, name)
     else:
         columns = list(file.columns)
-    return file, detect(columns, specs, name, wanted)
+    spec = detect(columns, specs, name, wanted)
+    if file.kind == "csv":
+        _refuse_doubled_money(columns, spec, name)
+    return file, spec
+
+
+def _refuse_doubled_money(columns: Sequence[str], spec: FormatSpec, name: str) -> None:
+    """Two columns of one name: which is the cost? Nobody can know."""
+    for column in spec.columns:
+        if column.type == "money":
+            for candidate in column.candidates:
+                if sum(each.casefold() == candidate.casefold() for each in columns) > 1:
+                    raise BadInputError(
+                        f"has two columns called '{candidate}'",
+                        where=f"{name}, line 1",
+                        next_step="Export the file again, with each column once.",
+                    )
 
 
 def _manifested(

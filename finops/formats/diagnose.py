@@ -44,7 +44,10 @@ def explain(
     con.execute("SET preserve_insertion_order = true")
     try:
         for file, name in zip(files, names, strict=True):
-            found = _explain_file(con, spec, file, name, paths)
+            try:
+                found = _explain_file(con, spec, file, name, paths)
+            except Exception as failed:  # whatever breaks while looking is what is wrong with the file
+                found = reading_error(failed, name)
             if found:
                 return found
     finally:
@@ -132,7 +135,8 @@ _KNOWN = (
     (r"gzip|GZIP|decompress|deflate|inflate|zlib", "the gzip data is damaged or cut off", "Fetch the file again."),
     (r"No magic bytes|footer|magic bytes at end|too small to be a Parquet|not a parquet|Invalid Parquet|page header",
      "the Parquet file is damaged or cut off", "Fetch the file again."),
-    (r"Snappy|Out of buffer|thrift|TProtocol", "the Parquet file is damaged or cut off", "Fetch the file again."),
+    (r"Snappy|Out of buffer|thrift|TProtocol|ZSTD|Decompression|dictionary|RLE|bit-?pack",
+     "the Parquet file is damaged or cut off", "Fetch the file again."),
     (r"Expected Number of Columns: (\d+) Found: (\d+)|Too many columns|Missing columns|not enough columns",
      "a row has more or fewer cells than the header has columns", "The file was cut off or edited. Fetch or export it again."),
     (r"unterminated quote|Value with unterminated", "a quoted cell never ends",

@@ -5,13 +5,14 @@ Names are not trusted, contents are: an AWS export renamed to ``bill.txt`` is st
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from finops.errors import BadInputError
@@ -39,6 +40,8 @@ class PhysicalFile:
     """CSV only: cells in the first row. Less than the header means that every row lacks the last columns."""
     delimiter: str = ","
     mixed_newlines: bool = False
+    marked: bool = False
+    """JSON lines only: the text begins with a byte order mark."""
 
 
 def inspect(path: Path, name: str = "") -> PhysicalFile:
@@ -48,8 +51,11 @@ def inspect(path: Path, name: str = "") -> PhysicalFile:
         BadInputError: empty, damaged, not text, a zip that is not one plain member.
     """
     name = name or str(path)
-    with path.open("rb") as stream:
-        magic = stream.read(4)
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+    except PermissionError as error:
+        raise BadInputError("may not be read", where=name, next_step="Check the file's permissions.") from error
     if not magic:
         raise BadInputError("the file is empty", where=name, next_step="Fetch it again from the provider.")
     if magic == b"PAR1":
@@ -62,7 +68,8 @@ def inspect(path: Path, name: str = "") -> PhysicalFile:
         )
     text = _decode(head, name)
     if text.lstrip()[:1] in ("{", "["):
-        return _inspect_json(path, packing, text)
+        file = _inspect_json(path, packing, text)
+        return replace(file, marked=file.kind == "jsonl" and head.startswith(codecs.BOM_UTF8))
     return _inspect_csv(path, packing, text, name)
 
 
@@ -74,8 +81,8 @@ def zip_member(path: Path, name: str) -> zipfile.ZipInfo:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-    except zipfile.BadZipFile as error:
+            members = [info for info in archive.infolist() if not info.is_dir() and not _finder_dust(info.filename)]
+    except (zipfile.BadZipFile, OSError) as error:
         raise BadInputError(f"the zip is damaged: {error}", where=name, next_step="Fetch the file again.") from error
     for info in members:
         inner = PurePosixPath(info.filename.replace("\\", "/"))
@@ -94,6 +101,11 @@ def zip_member(path: Path, name: str) -> zipfile.ZipInfo:
     if members[0].file_size > LARGEST_RATIO * max(members[0].compress_size, 1) and members[0].file_size > _HEAD:
         raise _bomb(name)
     return members[0]
+
+
+def _finder_dust(name: str) -> bool:
+    """What macOS puts into every zip that it makes."""
+    return name.startswith("__MACOSX/") or PurePosixPath(name).name == ".DS_Store"
 
 
 def _bomb(name: str) -> BadInputError:
@@ -117,7 +129,15 @@ def _head(path: Path, packing: str, name: str) -> bytes:
                 return inner.read(_HEAD)
         with path.open("rb") as plain:
             return plain.read(_HEAD)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+    ) as error:
         raise BadInputError(
             f"the {packing} data is damaged or cut off: {error}", where=name, next_step="Fetch the file again."
         ) from error
@@ -182,6 +202,12 @@ def _inspect_csv(path: Path, packing: str, text: str, name: str) -> PhysicalFile
         row = next(rows, [])
     except csv.Error as error:
         raise BadInputError(f"is not a CSV: {error}", where=f"{name}, line 1") from error
+    if len(row) > len(header):
+        raise BadInputError(
+            f"the first row has {len(row)} cells under {len(header)} column names",
+            where=f"{name}, line 2",
+            next_step="A cell with a comma needs quotes, and a row must not end with one. Export the file again.",
+        )
     crlf, lf = text.count("\r\n"), text.count("\n")
     return PhysicalFile(
         path,

@@ -30,7 +30,7 @@ def page_columns(file: PhysicalFile, name: str) -> list[str]:
             if isinstance(value, dict):
                 columns.update({f"{key}.{inner}": None for inner in value})
     if not columns:  # not even a bucket: OpenAI calls its envelope a page, Anthropic does not name it
-        columns["bucket_start_time" if '"object"' in _read(file, name) else "bucket_starting_at"] = None
+        columns["bucket_start_time" if '"object"' in read_whole(file, name) else "bucket_starting_at"] = None
     if all(column.startswith("bucket_") for column in columns):
         columns["empty_page"] = None
     return list(columns)
@@ -44,10 +44,7 @@ def read_pages(file: PhysicalFile, name: str) -> Iterator[dict[str, Any]]:
     Raises:
         BadInputError: not JSON, or not such pages.
     """
-    try:
-        content = json.loads(_read(file, name), parse_float=str, parse_int=str, parse_constant=str)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInputError(f"is not JSON: {error}", where=name, next_step="Fetch the page again.") from error
+    content = _parse(file, name)
     listed = isinstance(content, list)
     for page in content if listed else [content]:
         if listed and isinstance(page, dict) and "data" not in page:
@@ -62,6 +59,31 @@ def read_pages(file: PhysicalFile, name: str) -> Iterator[dict[str, Any]]:
             )
         for bucket in page["data"]:
             yield from _records(bucket, name)
+
+
+def more_to_come(file: PhysicalFile, name: str) -> bool:
+    """Do all of a file's pages say that another one follows? Then the last is not among them."""
+    content = _parse(file, name)
+    pages = content if isinstance(content, list) else [content]
+    return all(isinstance(page, dict) and page.get("has_more") is True for page in pages)
+
+
+def _parse(file: PhysicalFile, name: str) -> Any:
+    """One page, a list of pages, or a page a line. Numbers stay text."""
+    text = read_whole(file, name)
+    try:
+        try:
+            return json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+        except json.JSONDecodeError:
+            if text.lstrip().count("\n{") == 0:
+                raise
+            return [
+                json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+                for line in text.splitlines()
+                if line.strip()
+            ]
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInputError(f"is not JSON: {error}", where=name, next_step="Fetch the page again.") from error
 
 
 def _records(bucket: Any, name: str) -> Iterator[dict[str, Any]]:
@@ -87,7 +109,12 @@ def flatten_pages(file: PhysicalFile, name: str, target: Path) -> PhysicalFile:
     return PhysicalFile(target, "jsonl", "none", tuple(page_columns(file, name)))
 
 
-def _read(file: PhysicalFile, name: str) -> str:
+def read_whole(file: PhysicalFile, name: str) -> str:
+    """A file's text, unpacked, without a byte order mark.
+
+    Raises:
+        BadInputError: it cannot be unpacked.
+    """
     try:
         if file.packing == "gzip":
             return gzip.decompress(file.path.read_bytes()).decode("utf-8-sig")

@@ -86,12 +86,6 @@ def _jsonl_sql(file: PhysicalFile, path: Path, spec: FormatSpec) -> str:
 def _csv_sql(file: PhysicalFile, path: Path) -> str:
     header = list(file.columns)
     width = file.width or len(header)
-    if width > len(header):
-        raise BadInputError(
-            f"the first row has {width} cells under {len(header)} column names",
-            where=f"{path}, line 2",
-            next_step="A cell with a comma needs quotes. Export the file again.",
-        )
     names = _unique(header[:width])
     columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names) + "}"
     # a header wider than every row: the rows lack the last columns, which are then simply not there

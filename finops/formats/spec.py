@@ -91,6 +91,8 @@ ISO_TIMESTAMPS = (
     "%Y-%m-%dT%H:%MZ",
     "%Y-%m-%dT%H:%M:%S.%f%z",
     "%Y-%m-%dT%H:%M:%S.%nZ",
+    "%Y-%m-%dT%H:%M:%S.%n",
+    "%Y-%m-%dT%H:%M:%S.%n%z",
     "%Y%m",
 )
 

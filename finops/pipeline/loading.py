@@ -6,23 +6,26 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from finops.errors import FinopsError
+from finops.errors import BadInputError, FinopsError
 from finops.formats.deliveries import Delivery, find_deliveries
 from finops.formats.diagnose import explain, reading_error
 from finops.formats.files import PhysicalFile, inspect, zip_member
-from finops.formats.pages import flatten_pages
+from finops.formats.pages import flatten_pages, read_whole
 from finops.formats.read import base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError, out_of_room
+from finops.warehouse.guards import refuse_twice
 from finops.warehouse.landing import DeliveryRecord, Landing
-from finops.warehouse.load import Held, LoadedSlice, Plan, Sums, Tell, load, note_without_charges, refuse_twice
+from finops.warehouse.load import load
+from finops.warehouse.loads import note_without_charges
 from finops.warehouse.mapping import take_apart
+from finops.warehouse.plan import Held, LoadedSlice, Plan, Sums, Tell
 
 DEFAULT_SOURCE = "files"
 
@@ -184,6 +187,15 @@ class Loader:
             rows = self.con.execute(f"DESCRIBE {base_sql([file], {})}").fetchall()
         except DatabaseError as error:
             raise reading_error(error, str(file.path)) from error
+        wide = self.con.execute(
+            "SELECT name FROM parquet_schema(?) WHERE precision > 38 ORDER BY 1", [str(file.path)]
+        ).fetchone()
+        if wide:
+            raise BadInputError(
+                f"column {wide[0]} has decimals of more than 38 digits, which cannot be read exactly",
+                where=file.path.name,
+                next_step="Export it as NUMERIC or DECIMAL(38, …).",
+            )
         names = []
         for name, type_, *_ in rows:
             names.append(name)
@@ -255,7 +267,7 @@ def _readable(
     spec: FormatSpec, files: Sequence[PhysicalFile], names: Sequence[str]
 ) -> Iterator[tuple[list[PhysicalFile], dict[Path, Path]]]:
     """The files as DuckDB can read them: zip members unpacked, JSON pages as JSON lines, in a folder that goes away."""
-    if all(file.kind == "parquet" or (file.packing != "zip" and file.kind != "json") for file in files):
+    if all(file.kind == "parquet" or (file.packing != "zip" and file.kind != "json" and not file.marked) for file in files):
         yield list(files), {}
         return
     with tempfile.TemporaryDirectory(prefix="finops-") as folder:
@@ -265,6 +277,11 @@ def _readable(
             if file.kind == "json":
                 readable.append(flatten_pages(file, name, target))
             else:
+                if file.marked:  # DuckDB's JSON reader does not know a byte order mark
+                    target.write_bytes(read_whole(file, name).encode())
+                    paths[file.path] = target
+                    readable.append(replace(file, packing="none"))
+                    continue
                 if file.packing == "zip":
                     member = zip_member(file.path, name)
                     with zipfile.ZipFile(file.path) as archive, archive.open(member) as inner, target.open("wb") as out:

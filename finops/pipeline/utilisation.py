@@ -8,7 +8,7 @@ from finops.formats.read import TypedColumn, quote
 from finops.formats.spec import FormatSpec
 from finops.warehouse.connection import Connection, transaction
 from finops.warehouse.landing import DeliveryRecord
-from finops.warehouse.load import LoadedSlice
+from finops.warehouse.plan import LoadedSlice
 
 
 def load_utilisation(

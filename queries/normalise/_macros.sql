@@ -4,16 +4,22 @@
 -- wrote: 9.2 stays 9.2 and does not become 9.199999999999999289. A double's own digits are its shortest decimal spelling.
 -- Casting that spelling is exact but slow (1.4 s per million values), so money_double() first tries ten decimals as a 64-bit
 -- number: below 200,000 a number with at most ten decimals that turns back into the same double is that shortest spelling.
--- TRY_CAST, where the condition already makes sure that it fits, because DuckDB may evaluate a branch before its condition.
+-- Further shortcuts by size follow; what none of them takes is cast in full. That cast is strict: a number that cannot be kept is
+-- an error, never NULL. The shortcuts are TRY_CASTs because DuckDB may evaluate a branch before its condition; their conditions
+-- make sure that they fit (tests/test_money_reading.py tries every decade).
 
 CREATE OR REPLACE TEMP MACRO money_double(x) AS
     CASE
         WHEN x IS NULL THEN NULL
         WHEN abs(x) < 200000 AND CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DOUBLE) = x
             THEN CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
-        WHEN abs(x) < 1 THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 18)) AS DECIMAL(38, 18))
-        WHEN abs(x) < 100 THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 16)) AS DECIMAL(38, 18))
-        WHEN abs(x) < 10000 THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 14)) AS DECIMAL(38, 18))
+        WHEN abs(x) < 5e-19 THEN 0                      -- DuckDB rounds 5e-324 up to 1e-18
+        WHEN abs(x) >= 0.0001 AND abs(x) < 1            -- smaller ones are spelled with an exponent
+            THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 18)) AS DECIMAL(38, 18))
+        WHEN abs(x) >= 1 AND abs(x) < 100
+            THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 16)) AS DECIMAL(38, 18))
+        WHEN abs(x) >= 100 AND abs(x) < 10000
+            THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 14)) AS DECIMAL(38, 18))
         ELSE CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 18))
     END;
 

@@ -69,7 +69,7 @@ reads:
   service_family: {type: text, from: ServiceFamily}
   service_type: {type: text, from: 'AdditionalInfo[ServiceType]', narrow: true,
                  lenient: 'AdditionalInfo is free text of each service'}
-  subscription_id: {type: text, from: [SubscriptionId, SubscriptionGuid]}
+  subscription_id: {type: text, from: [SubscriptionGuid, SubscriptionId]}
   subscription_name: {type: text, from: SubscriptionName}
   tags: {type: map, from: Tags}
   term: {type: text, from: Term}

@@ -92,7 +92,7 @@ reads:
   x_CostCenter: text
   x_CostType: text
   x_Operation: text
-  x_ResourceGroup: {type: text, from: [x_ResourceGroupName, oci_CompartmentName]}
+  x_ResourceGroup: {type: text, from: [x_ResourceGroupName, oci_CompartmentName, x_oci_CompartmentName]}
   x_ServiceCode: {type: text, from: [x_ServiceCode, x_ServiceId]}
   x_SkuMeterCategory: text
   x_SkuMeterId: text
@@ -122,7 +122,7 @@ SELECT
          ELSE one_of(ChargeClass, ['Correction']) END AS ChargeClass,
     ChargeDescription,
     one_of(ChargeFrequency, ['One-Time', 'Recurring', 'Usage-Based']) AS ChargeFrequency,
-    CASE PricingCategory WHEN 'On-Demand' THEN 'Standard' WHEN 'Commitment-Based' THEN 'Committed'   -- of the 1.0 preview
+    CASE PricingCategory WHEN 'On-Demand' THEN 'Standard' WHEN 'OnDemand' THEN 'Standard' WHEN 'Commitment-Based' THEN 'Committed'   -- of the 1.0 preview
          ELSE one_of(PricingCategory, ['Standard', 'Dynamic', 'Committed', 'Other']) END AS PricingCategory,
     one_of(CommitmentDiscountCategory, ['Spend', 'Usage']) AS CommitmentDiscountCategory,
     CASE ChargeSubcategory WHEN 'Used Commitment' THEN 'Used' WHEN 'Unused Commitment' THEN 'Unused'

@@ -61,7 +61,7 @@ reads:
   system_labels: pairs
   tags: pairs
   transaction_type: text
-  usage_amount: {type: number, from: usage.amount}
+  usage_amount: {type: number, from: usage.amount, lenient: 'petabytes in byte-seconds pass 38 digits; usage.amount_in_pricing_units says the same'}
   usage_end_time: timestamp
   usage_month: {type: month, from: usage_start_time}
   usage_start_time: timestamp

@@ -66,7 +66,8 @@ class Books:
             )
         if kind:
             self.con.execute(
-                "INSERT INTO ledger.dimension_class (dimension_id, x_WorkloadKind) VALUES (?, ?)", [self.dimensions, kind]
+                "INSERT INTO ledger.dimension_class (dimension_id, x_WorkloadKind) VALUES (?, ?)",
+                [self.dimensions, kind],
             )
 
     def _slice(self, source: str, month: datetime) -> int:
@@ -80,7 +81,14 @@ class Books:
         return self.slices[source, month]
 
     def finding(
-        self, resource: str, status: str, cost: str | None, saving: str | None, *, currency: str = "USD", reason: str = "idle"
+        self,
+        resource: str,
+        status: str,
+        cost: str | None,
+        saving: str | None,
+        *,
+        currency: str = "USD",
+        reason: str = "idle",
     ) -> None:
         """One finding, over seven days."""
         self.con.execute(

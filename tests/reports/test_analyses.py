@@ -60,7 +60,10 @@ def test_the_end_of_a_period_is_exclusive(books: Books) -> None:
     books.charge("2026-10-19T00:00:00", "2", "first")
     books.charge("2026-10-25T23:59:59", "4", "last")
     books.charge("2026-10-26T00:00:00", "8", "after")
-    assert {row["Team"] for row in rows(books, "spend_by_team", period="2026-W43") if row["EffectiveCost"]} == {"first", "last"}
+    assert {row["Team"] for row in rows(books, "spend_by_team", period="2026-W43") if row["EffectiveCost"]} == {
+        "first",
+        "last",
+    }
 
 
 def test_before_the_ledger_begins_the_cost_is_unknown_and_not_zero(books: Books) -> None:

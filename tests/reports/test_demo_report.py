@@ -58,11 +58,15 @@ def test_totals_are_those_of_the_generator_to_the_last_digit(demo: tuple[Connect
 def test_the_reason_is_the_cluster_that_nobody_deleted(demo: tuple[Connection, Landing]) -> None:
     report = compute_weekly(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
     dollars = report.headlines[0]
-    assert dollars.reason.startswith("HyperPod cluster q7m3xk2v9pab in ml-research: +USD 13,898; GPU instance i-0e5a91c7d2b34f80")
+    assert dollars.reason.startswith(
+        "HyperPod cluster q7m3xk2v9pab in ml-research: +USD 13,898; GPU instance i-0e5a91c7d2b34f80"
+    )
     assert dollars.top_team == "ml-research"
 
 
-@pytest.mark.parametrize("period", ["2026-W43", "2026-10-20", "2026-09", "2026-Q4", "last-30-days", "2026-08", "2026-07", "2027-01"])
+@pytest.mark.parametrize(
+    "period", ["2026-W43", "2026-10-20", "2026-09", "2026-Q4", "last-30-days", "2026-08", "2026-07", "2027-01"]
+)
 def test_any_period_gives_a_report(demo: tuple[Connection, Landing], tmp_path: Path, period: str) -> None:
     con, landing = demo
     files = write_report(con, Catalogue(), parse_period(period, TODAY), TODAY, tmp_path, None, landing.deliveries())

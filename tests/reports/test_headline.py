@@ -81,8 +81,12 @@ def test_savings_that_nobody_knows_are_unknown_and_none_is_zero(books: Books) ->
 
 def test_warnings_name_what_is_missing(books: Books) -> None:
     books.charge("2026-10-20T00", "30", "vision", source="stopped")
-    books.con.execute("INSERT INTO ops.sources VALUES ('closed', 'openai', NULL, 'denied', 'The key may not read costs.')")
-    books.con.execute("INSERT INTO ops.checks VALUES ('r', 'tag_keys', 'tell', false, 'user_tema', TIMESTAMP '2026-10-26')")
+    books.con.execute(
+        "INSERT INTO ops.sources VALUES ('closed', 'openai', NULL, 'denied', 'The key may not read costs.')"
+    )
+    books.con.execute(
+        "INSERT INTO ops.checks VALUES ('r', 'tag_keys', 'tell', false, 'user_tema', TIMESTAMP '2026-10-26')"
+    )
     assert computed(books).warnings == (
         "bill has no charges after 1 October: costs of this period are missing.",
         "closed is denied: its costs are not in this report. The key may not read costs.",
@@ -106,7 +110,9 @@ class TestColours:
 
 
 class TestChart:
-    @pytest.mark.parametrize(("largest", "ticks"), [("65926", ["0", "20k", "40k", "60k", "80k"]), ("0.8", ["0", "0.20"])])
+    @pytest.mark.parametrize(
+        ("largest", "ticks"), [("65926", ["0", "20k", "40k", "60k", "80k"]), ("0.8", ["0", "0.20"])]
+    )
     def test_the_scale_is_round(self, largest: str, ticks: list[str]) -> None:
         chart = stacked_bars("c", "t", "d", "USD", [Column("1", "one", {"a": Decimal(largest)})], ["a"], {})
         assert [tick.label for tick in chart.ticks][: len(ticks)] == ticks

@@ -58,7 +58,9 @@ def test_totals_of_the_page_are_sums_of_the_csv(two_weeks: Books, tmp_path: Path
     two_weeks.finding("i-1", "idle", "10", "43.482142857142857142")
     two_weeks.finding("i-2", "idle", "3.01", None)
     for number in range(40):  # enough for an 'other' row
-        two_weeks.charge(f"2026-10-2{number % 5}T{number % 24:02}", f"0.{number:03}7", f"team-{number}", service=f"s-{number}")
+        two_weeks.charge(
+            f"2026-10-2{number % 5}T{number % 24:02}", f"0.{number:03}7", f"team-{number}", service=f"s-{number}"
+        )
     files = two_weeks.report(tmp_path)
     tables = Tables(files.page.read_text(encoding="utf-8")).tables
     plans = {(plan.query_id, len(plan.layout.shows)): plan for plan in PLANS}
@@ -93,7 +95,12 @@ def test_currencies_are_never_added(two_weeks: Books, tmp_path: Path) -> None:
         assert plain(mixed) not in text
         assert f"{mixed:,.2f}" not in text
     for table in Tables(files.page.read_text(encoding="utf-8")).tables:
-        shown = {match for row in table["tbody"] for text, _ in row for match in re.findall(r"\b(USD|EUR) [\d,]+\.\d\d", text)}
+        shown = {
+            match
+            for row in table["tbody"]
+            for text, _ in row
+            for match in re.findall(r"\b(USD|EUR) [\d,]+\.\d\d", text)
+        }
         assert shown <= {table["currency"]}
 
 
@@ -102,7 +109,9 @@ def test_what_came_from_a_bill_is_escaped(books: Books, tmp_path: Path) -> None:
     books.charge("2026-10-01T00", "1", attack, resource=attack, service=attack)
     books.charge("2026-10-20T00", "5", attack, resource=attack, service=attack, kind=attack)
     books.finding(attack, "idle", "5", "5", reason=attack)
-    books.con.execute("INSERT INTO ops.checks VALUES ('r', ?, 'tell', false, ?, TIMESTAMP '2026-10-26')", [attack, attack])
+    books.con.execute(
+        "INSERT INTO ops.checks VALUES ('r', ?, 'tell', false, ?, TIMESTAMP '2026-10-26')", [attack, attack]
+    )
     books.deliver()
     page = page_of(books, tmp_path, organisation=attack, title=attack)
     assert "alert(1)&lt;/script&gt;" in page

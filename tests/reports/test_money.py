@@ -52,7 +52,14 @@ def test_percent_of_nothing_is_not_a_number() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [("1.500000000000000000", "1.5"), ("0E-18", "0"), ("1E+3", "1000"), ("-0.10", "-0.1"), ("100", "100"), ("-0.0", "0")],
+    [
+        ("1.500000000000000000", "1.5"),
+        ("0E-18", "0"),
+        ("1E+3", "1000"),
+        ("-0.10", "-0.1"),
+        ("100", "100"),
+        ("-0.0", "0"),
+    ],
 )
 def test_plain_numbers_have_no_exponent(amount: str, text: str) -> None:
     assert plain(Decimal(amount)) == text

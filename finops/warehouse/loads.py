@@ -1,0 +1,71 @@
+"""``ops.loads``: what was delivered, and what it came to. Written in the same transaction as the charges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from finops.warehouse.connection import Connection
+from finops.warehouse.landing import DeliveryRecord
+from finops.warehouse.plan import Plan, Slice, Sums
+from finops.warehouse.schema import MONEY
+
+
+def sums_of(con: Connection, slice_id: int) -> tuple[Sums, ...]:
+    rows = con.execute(
+        f"SELECT d.BillingCurrency, sum(c.n)::BIGINT, sum(c.billed)::{MONEY}, sum(c.billed + c.effective)::{MONEY}, "
+        f"sum(c.billed + coalesce(c.delivered, 0))::{MONEY} FROM (SELECT dimension_id, count(*) AS n, "
+        "sum(BilledCost) AS billed, sum(EffectiveCostDelta) AS effective, sum(x_DeliveredCostDelta) AS delivered "
+        "FROM ledger.charge WHERE slice_id = ? GROUP BY dimension_id) AS c "
+        "JOIN ledger.dimension AS d USING (dimension_id) GROUP BY ALL ORDER BY ALL",
+        [slice_id],
+    ).fetchall()
+    return tuple(Sums(*row) for row in rows)
+
+
+def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: int) -> None:
+    """The row in ``ops.loads``, in the same transaction as the charges."""
+    con.execute("DELETE FROM ops.loads WHERE load_id = ? AND slice_id = ?", [plan.load_id, each.slice_id])
+    if each.status == "replaced":
+        con.execute(
+            "UPDATE ops.loads SET status = 'superseded' WHERE slice_id = ? AND status = 'current'", [each.slice_id]
+        )
+    con.execute(
+        "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            plan.load_id,
+            each.slice_id,
+            plan.source_id,
+            plan.format,
+            plan.dialect,
+            each.account,
+            each.start,
+            plan.delivered_at,
+            plan.loaded_at,
+            "superseded" if each.status == "superseded" else "current",
+            rows,
+            [vars(each_sum) for each_sum in sums],
+            plan.mapping_version,
+            list(plan.files),
+            plan.byte_count,
+        ],
+    )
+
+
+def note_without_charges(con: Connection, record: DeliveryRecord, mapping_version: str, now: datetime) -> None:
+    """The row in ``ops.loads`` of a delivery that states no charge: a header alone, or usage pages. It was read."""
+    con.execute("DELETE FROM ops.loads WHERE load_id = ?", [record.id])
+    con.execute(
+        "INSERT INTO ops.loads BY NAME SELECT ? AS load_id, ? AS source_id, ? AS format, ? AS delivered_at, ? AS loaded_at, "
+        "'current' AS status, 0 AS row_count, [] AS sums, ? AS mapping_version, ? AS files, ? AS byte_count",
+        [
+            record.id,
+            record.source_id,
+            record.format,
+            datetime.fromisoformat(record.delivered_at).replace(tzinfo=None),
+            now.replace(tzinfo=None),
+            mapping_version,
+            [file.name for file in record.files],
+            sum(file.bytes for file in record.files),
+        ],
+    )

@@ -1,0 +1,78 @@
+"""What a load is given, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from finops.formats.read import TypedColumn
+from finops.warehouse.mapping import MappedColumn
+
+Held = dict[tuple[str | None, datetime], str]
+"""The slices (account, period) that this call has loaded already, and the file that holds each."""
+
+
+Tell = Callable[[str, float, int], None]
+"""Is told which step begins, which share of the work is done by then, and how many rows there are."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The totals of a slice in one currency."""
+
+    currency: str | None
+    row_count: int
+    billed_cost: Decimal
+    effective_cost: Decimal
+    delivered_cost: Decimal
+    """The figure that the file itself states: unblended cost, cost before credits, cost in billing currency."""
+
+
+@dataclass(frozen=True)
+class LoadedSlice:
+    """One slice of a delivery, and what became of it."""
+
+    billing_account_id: str | None
+    billing_period_start: datetime
+    status: str
+    """``loaded`` for the first time, ``replaced`` an older delivery, or ``superseded``: a newer one is there and stays."""
+    row_count: int
+    sums: tuple[Sums, ...] = ()
+    warning: str = ""
+    """What a reader should look at: a month that came back much smaller than it was."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to load: the relation with the delivered cells, and how it is typed and mapped."""
+
+    load_id: str
+    source_id: str
+    format: str
+    dialect: str
+    mapping_version: str
+    delivered_at: datetime
+    loaded_at: datetime
+    base: str
+    """SQL of the base relation, or the name of a table that holds it."""
+    typed: Sequence[TypedColumn]
+    mapped: Sequence[MappedColumn]
+    files: Sequence[str]
+    byte_count: int
+    where: str
+    """How to name the delivery in a message."""
+    taken: Held = field(default_factory=dict)
+    tell: Tell = field(default=lambda step, share, rows: None)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice as the ledger numbers it, and what this load does to it."""
+
+    account: str | None
+    start: datetime
+    end: datetime
+    slice_id: int
+    status: str
