@@ -62,15 +62,66 @@ def test_numbered_files_of_a_folder_are_parts_of_one_delivery(workspace: Workspa
     assert total(workspace) == 3
 
 
-def test_two_loose_files_with_the_same_month_are_not_added_up_silently(workspace: Workspace) -> None:
+def test_two_loose_files_of_one_minute_are_not_added_up_silently(workspace: Workspace) -> None:
     """Parts or versions? Only the user knows. The second is refused, on the first run and on every later one."""
     workspace.write("in/one.csv", focus_csv("1"))
     workspace.write("in/two.csv", focus_csv("2"))
     for _ in range(2):
         result = workspace.finops("load", workspace.folder / "in")
         assert result.exit_code == 4
-        assert "holds account A, 2026-09, which" in result.err
-        assert total(workspace) in (1, 2)
+        assert "two.csv: holds account A, 2026-09, which one.csv holds too" in result.err
+        assert total(workspace) == 1
+
+
+def test_a_folder_that_gathers_restatements_follows_the_newest(workspace: Workspace) -> None:
+    """Day after day a new file with a new name lands beside the old ones, as an export without a fixed name does it."""
+    expected = Decimal(0)
+    for day in range(3):
+        delivered(workspace.write(f"in/report-{'abc'[day]}.csv", focus_csv(*["1"] * (day + 3))), OCTOBER + day * 86_400)
+        expected = Decimal(day + 3)
+        for _ in range(2):
+            assert workspace.finops("load", workspace.folder / "in").exit_code == 0
+            assert total(workspace) == expected
+
+
+def test_a_newer_file_that_is_only_a_part_of_its_neighbour_is_refused(workspace: Workspace) -> None:
+    delivered(workspace.write("in/whole.csv", focus_csv(*["1"] * 20)), OCTOBER)
+    delivered(workspace.write("in/rest.csv", focus_csv("5")), OCTOBER + 86_400)
+    for _ in range(2):
+        result = workspace.finops("load", workspace.folder / "in")
+        assert result.exit_code == 4
+        assert "but only a part of it" in result.err
+        assert total(workspace) == 20
+
+
+def test_a_wrong_delivery_is_undone_by_delivering_the_right_one_again(workspace: Workspace) -> None:
+    bill = delivered(workspace.write("right.csv", focus_csv("10")), OCTOBER)
+    workspace.finops("load", bill)
+    workspace.finops("load", delivered(workspace.write("wrong.csv", focus_csv("99")), OCTOBER + 60))
+    assert total(workspace) == 99
+    assert workspace.finops("load", bill, "--json").json()["deliveries"][0]["status"] == "superseded"
+    assert workspace.finops("load", delivered(bill, OCTOBER + 120)).exit_code == 0
+    assert total(workspace) == 10
+    assert workspace.finops("load", bill, "--json").json()["deliveries"][0]["status"] == "unchanged"
+    workspace.finops("build", "--full")
+    assert total(workspace) == 10
+
+
+def test_of_two_deliveries_of_the_same_second_the_later_received_wins_also_when_made_again(
+    workspace: Workspace,
+) -> None:
+    for name, cost in (("z.csv", "10"), ("a.csv", "99"), ("m.csv", "55")):
+        workspace.finops("load", delivered(workspace.write(name, focus_csv(cost)), OCTOBER))
+    assert total(workspace) == 55
+    workspace.finops("build", "--full")
+    assert total(workspace) == 55
+
+
+def test_vendors_that_name_no_account_do_not_overwrite_each_other(workspace: Workspace) -> None:
+    workspace.finops("load", workspace.write("openai.json", page(0, "100.5", False)))
+    claude = '{"data": [{"starting_at": "2026-09-01T00:00:00Z", "ending_at": "2026-09-02T00:00:00Z", "results": [{"currency": "USD", "amount": "700", "workspace_id": null, "description": "tokens"}]}], "has_more": false}'
+    workspace.finops("load", workspace.write("claude.json", claude))
+    assert total(workspace) == Decimal("107.5")
 
 
 def test_a_file_of_two_months_replaces_each_of_them_where_it_is_newer(workspace: Workspace) -> None:
@@ -164,3 +215,76 @@ def test_a_changed_mapping_is_applied_to_what_is_in_landing(workspace: Workspace
     assert [each["status"] for each in rebuilt["deliveries"]] == ["loaded"]
     assert workspace.finops("build", "--json").json()["deliveries"] == []
     assert total(workspace) == 1
+
+
+def test_a_mapping_that_changes_the_account_moves_the_money_and_does_not_double_it(workspace: Workspace) -> None:
+    workspace.finops("load", workspace.write("bill.csv", focus_csv("10")))
+    mapping = Path(workspace.finops("queries", "copy", "focus").out.strip())
+    text = mapping.read_text()
+    assert "    BillingAccountId,\n" in text
+    mapping.write_text(
+        text.replace("    BillingAccountId,\n", "    concat('acct-', BillingAccountId) AS BillingAccountId,\n")
+    )
+    assert workspace.finops("build").exit_code == 0
+    assert workspace.query("SELECT BillingAccountId, sum(BilledCost) FROM focus.cost_and_usage GROUP BY 1") == [
+        ("acct-A", Decimal(10))
+    ]
+
+
+def test_a_changed_macro_is_a_changed_mapping(workspace: Workspace) -> None:
+    """What all mappings share counts as part of each: a mended macro reaches what has been loaded."""
+    from finops.resources import shipped_queries
+
+    workspace.finops("load", workspace.write("bill.csv", focus_csv("10")))
+    macros = (shipped_queries() / "normalise" / "_macros.sql").read_text()
+    workspace.write("queries/normalise/_macros.sql", macros + "\n-- ours\n")
+    assert [each["status"] for each in workspace.finops("build", "--json").json()["deliveries"]] == ["loaded"]
+
+
+def test_a_landed_file_that_was_changed_is_not_built_from(workspace: Workspace) -> None:
+    """The old ledger stays until the new one is whole."""
+    workspace.finops("load", workspace.write("bill.csv", focus_csv("10")))
+    (kept,) = (workspace.folder / "landing" / "files").rglob("*.csv")
+    kept.chmod(0o644)
+    kept.write_text(focus_csv("77"))
+    result = workspace.finops("build", "--full")
+    assert result.exit_code == 4
+    assert "copy of bill.csv has been changed" in result.err
+    assert total(workspace) == 10
+    kept.unlink()
+    assert workspace.finops("build", "--full").exit_code == 4
+    assert total(workspace) == 10
+
+
+def test_a_landed_delivery_that_cannot_be_read_is_said_once(workspace: Workspace) -> None:
+    """As if killed between landing a bad file and reading it."""
+    workspace.finops("load", workspace.write("bill.csv", focus_csv("10")))
+    (record,) = (workspace.folder / "landing" / "deliveries").glob("*.json")
+    (kept,) = (workspace.folder / "landing" / "files").rglob("*.csv")
+    for file in workspace.folder.glob("finops.duckdb*"):
+        file.unlink()
+    import hashlib
+    import json
+
+    bad = focus_csv("broken").encode()
+    kept.chmod(0o644)
+    kept.write_bytes(bad)
+    content = json.loads(record.read_text())
+    content["files"][0]["sha256"] = hashlib.sha256(bad).hexdigest()
+    record.write_text(json.dumps(content))
+    assert workspace.finops("build").exit_code == 4
+    assert workspace.finops("build").exit_code == 0
+
+
+def usage(tokens: int) -> str:
+    return (
+        '{"object": "page", "has_more": false, "data": [{"object": "bucket", "start_time": 1788220800, "end_time": 1788307200, '
+        f'"results": [{{"object": "organization.usage.completions.result", "input_tokens": {tokens}, "output_tokens": 1, '
+        '"num_model_requests": 1, "project_id": "p", "model": "m"}]}]}'
+    )
+
+
+def test_an_older_usage_page_does_not_win(workspace: Workspace) -> None:
+    workspace.finops("load", delivered(workspace.write("new.json", usage(1000)), OCTOBER + 60))
+    workspace.finops("load", delivered(workspace.write("old.json", usage(7)), OCTOBER))
+    assert workspace.query("SELECT value::INT FROM utilisation.daily WHERE metric = 'input_tokens'") == [(1000,)]

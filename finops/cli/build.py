@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import click
 
 from finops.cli.app import App, pass_app
 from finops.cli.jsontext import dumps
+from finops.errors import BadInputError
 
 if TYPE_CHECKING:
     from finops.pipeline.build import BuildReport
@@ -25,22 +27,24 @@ def build(app: App, full: bool, as_json: bool) -> int:
     Deliveries that are in the landing folder but not in the ledger (after an interrupted run, or because a mapping changed) are
     loaded first. What has not changed since the last build is left alone.
     """
-    if full:
-        _drop_warehouse(app)
-    with app.warehouse() as con:
+    with _full_warehouse(app) if full else app.warehouse() as con:
         loads = finish_loading(app, con)
+        if full and loads.problems:
+            raise BadInputError(
+                f"the ledger was not made again: {len(loads.problems)} of the landed deliveries cannot be read",
+                next_step="The present ledger stays as it is. Mend what is said above, then run it again.",
+            )
         report = build_stages(app, con, full=full)
     if as_json:
         click.echo(dumps(as_data(report, loads)))
     return max((problem.exit_code for problem in loads.problems), default=0)
 
 
-def _drop_warehouse(app: App) -> None:
-    """The warehouse is derived; a new one is made beside nothing. Its file goes only when nobody else has it open."""
-    with app.warehouse():
-        pass
-    app.workspace.warehouse.unlink()
-    app.workspace.warehouse.with_name(app.workspace.warehouse.name + ".wal").unlink(missing_ok=True)
+def _full_warehouse(app: App) -> AbstractContextManager[Connection]:
+    from finops.warehouse.rebuild import beside
+
+    settings = app.workspace.config.warehouse
+    return beside(app.workspace.warehouse, memory_limit=settings.memory_limit, threads=settings.threads)
 
 
 def finish_loading(app: App, con: Connection) -> LoadReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +21,11 @@ from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError, out_of_room
-from finops.warehouse.guards import refuse_twice
 from finops.warehouse.landing import DeliveryRecord, Landing
 from finops.warehouse.load import load
-from finops.warehouse.loads import note_without_charges
+from finops.warehouse.loads import note_whole
 from finops.warehouse.mapping import take_apart
-from finops.warehouse.plan import Held, LoadedSlice, Plan, Sums, Tell
+from finops.warehouse.plan import Held, Holder, LoadedSlice, Plan, Sums, Tell, slice_key
 
 DEFAULT_SOURCE = "files"
 
@@ -67,7 +67,11 @@ class Loader:
         self.now = now or datetime.now(tz=UTC)
         self._tell: Tell = lambda step, share, rows: None
         self.specs = [read_spec(query) for query in catalogue.layer("normalise")]
-        con.execute(catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8"))
+        macros = catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8")
+        con.execute(macros)
+        shared = macros + catalogue.file("normalise/columns.csv").read_text(encoding="utf-8")
+        self.versions = {spec.id: _digest(spec.query.digest + shared) for spec in self.specs}
+        """By format: changes with its mapping and with what all mappings share, so that deliveries are loaded again."""
 
     def load_paths(
         self, paths: Sequence[Path], source_id: str = DEFAULT_SOURCE, wanted: str = "", progress: Progress | None = None
@@ -97,9 +101,9 @@ class Loader:
         return found.deliveries, LoadReport(problems=found.problems, passed_over=found.passed_over)
 
     def load_record(self, record: DeliveryRecord) -> LoadResult:
-        """Load a delivery again from landing."""
+        """Load a delivery again from landing, whose bytes must still be those that were delivered."""
         spec = self._spec(record.format)
-        files = [self._landed(record, index) for index in range(len(record.files))]
+        files = [inspect(self.landing.stored(file, verify=True), file.name) for file in record.files]
         return self._load_record(record, spec, files, {})
 
     def load_pending(self) -> LoadReport:
@@ -110,6 +114,8 @@ class Loader:
                 report.results.append(self.load_record(record))
             except FinopsError as problem:
                 report.problems.append(problem)
+                if isinstance(problem, BadInputError):
+                    note_whole(self.con, record, "refused", self.versions.get(record.format, ""), self.now)
         return report
 
     def pending(self) -> list[DeliveryRecord]:
@@ -118,42 +124,54 @@ class Loader:
         A run that was killed between landing and loading leaves such; so does a changed mapping.
         """
         rows = self.con.execute(
-            "SELECT load_id, bool_or(status = 'current'), any_value(mapping_version) FROM ops.loads GROUP BY load_id"
+            "SELECT load_id, bool_or(status <> 'superseded'), any_value(mapping_version) FROM ops.loads GROUP BY load_id"
         ).fetchall()
-        known = {load_id: (current, version) for load_id, current, version in rows}
-        digests = {spec.id: spec.query.digest for spec in self.specs}
+        known = {load_id: (counts, version) for load_id, counts, version in rows}
         pending = []
         for record in self.landing.deliveries():
-            current, version = known.get(record.id, (None, None))
-            if current is None or (current and version != digests.get(record.format)):
+            counts, version = known.get(record.id, (None, None))
+            if counts is None or (counts and version != self.versions.get(record.format)):
                 pending.append(record)
         return pending
 
     def _load_delivery(self, delivery: Delivery, source_id: str, held: Held) -> LoadResult:
-        known = self.landing.identify(delivery, source_id)
-        record = known or self.landing.keep(delivery, source_id, self.now)
-        result = self._already_loaded(record, delivery) if known else None
-        if result:
-            for each in result.slices:
-                refuse_twice(held, (each.billing_account_id, each.billing_period_start), delivery.names[0])
-        else:
-            try:
-                files = [self._landed(record, index) for index in range(len(record.files))]
-                result = self._load_record(record, delivery.spec, files, held)
-            except FinopsError:
-                if not known:
-                    self.landing.forget(record)
-                raise
+        hashes = self.landing.hashes(delivery)
+        record = self.landing.find(delivery, source_id, hashes)
+        result = self._already_loaded(record, delivery) if record else None
+        if record and result and result.status == "superseded" and _iso(delivery.delivered_at) > record.delivered_at:
+            # delivered anew after something else had replaced it: a delivery of its own
+            record = self.landing.find(delivery, source_id, hashes, again=True)
+            result = self._already_loaded(record, delivery) if record else None
+            if not result:
+                result = self._load_new(delivery, source_id, hashes, held, again=True)
+        elif not result:
+            result = self._load_new(delivery, source_id, hashes, held)
+        export = delivery.manifest.export if delivery.manifest else ""
         for each in result.slices:
             if each.status != "superseded":
-                held[(each.billing_account_id, each.billing_period_start)] = delivery.names[0]
+                key = slice_key(each.billing_account_id, each.billing_period_start, result.format)
+                delivered_at = delivery.delivered_at.replace(tzinfo=None)
+                held[key] = Holder(delivery.names[0], delivered_at, result.format, export)
         return result
+
+    def _load_new(
+        self, delivery: Delivery, source_id: str, hashes: Sequence[str], held: Held, *, again: bool = False
+    ) -> LoadResult:
+        known = self.landing.find(delivery, source_id, hashes, again=again)
+        record = known or self.landing.keep(delivery, source_id, hashes, again=again)
+        try:
+            files = [inspect(self.landing.stored(file), file.name) for file in record.files]
+            return self._load_record(record, delivery.spec, files, held)
+        except Exception:  # it is not in the ledger, so it must not be in landing as if it were
+            if not known:
+                self.landing.forget(record)
+            raise
 
     def _already_loaded(self, record: DeliveryRecord, delivery: Delivery) -> LoadResult | None:
         rows = self.con.execute(
             "SELECT billing_account_id, billing_period_start, status, row_count, sums FROM ops.loads "
-            "WHERE load_id = ? AND mapping_version = ? ORDER BY ALL",
-            [record.id, delivery.spec.query.digest],
+            "WHERE load_id = ? AND mapping_version = ? AND status <> 'refused' ORDER BY ALL",
+            [record.id, self.versions[delivery.spec.id]],
         ).fetchall()
         if not rows:
             return None
@@ -164,10 +182,16 @@ class Loader:
             for account, start, status, count, sums in rows
             if start is not None
         )
+        superseded = bool(slices) and all(each.status == "superseded" for each in slices)
         return LoadResult(
-            record.id, record.source_id, record.format, delivery.names, "unchanged",
-            sum(file.bytes for file in record.files), slices,
-        )  # fmt: skip
+            record.id,
+            record.source_id,
+            record.format,
+            delivery.names,
+            "superseded" if superseded else "unchanged",
+            sum(file.bytes for file in record.files),
+            slices,
+        )
 
     def _spec(self, format_id: str) -> FormatSpec:
         for spec in self.specs:
@@ -177,10 +201,6 @@ class Loader:
             f"landing has a delivery of format '{format_id}', for which there is no mapping any more",
             next_step=f"Put queries/normalise/{format_id}.sql back.",
         )
-
-    def _landed(self, record: DeliveryRecord, index: int) -> PhysicalFile:
-        file = record.files[index]
-        return inspect(self.landing.stored(file), file.name)
 
     def _describe(self, file: PhysicalFile) -> Sequence[str]:
         try:
@@ -204,17 +224,17 @@ class Loader:
         return names
 
     def _load_record(
-        self, record: DeliveryRecord, spec: FormatSpec, files: Sequence[PhysicalFile], taken: Held
+        self, record: DeliveryRecord, spec: FormatSpec, files: Sequence[PhysicalFile], held: Held
     ) -> LoadResult:
         names = [file.name for file in record.files]
         with _readable(spec, files, names) as (readable, paths):
             try:
-                slices = self._load_files(record, spec, readable, paths, taken)
+                slices = self._load_files(record, spec, readable, paths, held)
             except DatabaseError as error:
                 raise out_of_room(error) or explain(self.con, spec, readable, names, paths, error) from error
         status = "loaded"
         if not slices:
-            note_without_charges(self.con, record, spec.query.digest, self.now)
+            note_whole(self.con, record, "current", self.versions[spec.id], self.now)
             status = "empty" if spec.yields == "charges" else "loaded"
         elif all(each.status == "superseded" for each in slices):
             status = "superseded"
@@ -227,7 +247,7 @@ class Loader:
         spec: FormatSpec,
         files: Sequence[PhysicalFile],
         paths: dict[Path, Path],
-        taken: Held,
+        held: Held,
     ) -> list[LoadedSlice]:
         base = base_sql(files, paths, spec)
         staged = files[0].kind != "parquet"  # text is parsed once and then read three times
@@ -244,8 +264,10 @@ class Loader:
                 source_id=record.source_id,
                 format=spec.id,
                 dialect=files[0].kind,
-                mapping_version=spec.query.digest,
-                delivered_at=datetime.fromisoformat(record.delivered_at).replace(tzinfo=None),
+                mapping_version=self.versions[spec.id],
+                export=record.export,
+                delivered_at=record.delivered,
+                received_at=record.received,
                 loaded_at=self.now.replace(tzinfo=None),
                 base=with_computed(base, typed),
                 typed=typed,
@@ -253,7 +275,7 @@ class Loader:
                 files=[file.name for file in record.files],
                 byte_count=sum(file.bytes for file in record.files),
                 where=record.files[0].name + (f" and {len(record.files) - 1} more" if len(record.files) > 1 else ""),
-                taken=taken,
+                held=held,
                 tell=self._tell,
             )
             return load(self.con, plan)
@@ -262,12 +284,22 @@ class Loader:
                 self.con.execute("DROP TABLE IF EXISTS temp.staged")
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @contextmanager
 def _readable(
     spec: FormatSpec, files: Sequence[PhysicalFile], names: Sequence[str]
 ) -> Iterator[tuple[list[PhysicalFile], dict[Path, Path]]]:
     """The files as DuckDB can read them: zip members unpacked, JSON pages as JSON lines, in a folder that goes away."""
-    if all(file.kind == "parquet" or (file.packing != "zip" and file.kind != "json" and not file.marked) for file in files):
+    if all(
+        file.kind == "parquet" or (file.packing != "zip" and file.kind != "json" and not file.marked) for file in files
+    ):
         yield list(files), {}
         return
     with tempfile.TemporaryDirectory(prefix="finops-") as folder:

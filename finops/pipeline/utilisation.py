@@ -19,12 +19,19 @@ def load_utilisation(
     The mapping gives ``resource_id, metric, day, value, unit, samples`` from ``delivered``.
     """
     columns = ", ".join(f"{each.expression} AS {quote(each.name)}" for each in typed)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE measured AS WITH delivered AS (SELECT {columns} FROM ({base})) "
+        f"SELECT resource_id, metric, day, sum(value)::DECIMAL(38, 18) AS value, unit, sum(samples)::BIGINT AS samples "
+        f"FROM ({spec.query.body}) GROUP BY ALL"
+    )
+    # days that a newer delivery has measured stay as they are
+    newer = (
+        "SELECT 1 FROM utilisation.daily AS d JOIN ops.loads AS l USING (load_id) WHERE d.source_id = $source "
+        "AND d.resource_id = m.resource_id AND d.metric = m.metric AND d.day = m.day AND l.delivered_at > $delivered"
+    )
+    values = {"source": record.source_id, "delivered": record.delivered}
     with transaction(con):
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE measured AS WITH delivered AS (SELECT {columns} FROM ({base})) "
-            f"SELECT resource_id, metric, day, sum(value)::DECIMAL(38, 18) AS value, unit, sum(samples)::BIGINT AS samples "
-            f"FROM ({spec.query.body}) GROUP BY ALL"
-        )
+        con.execute(f"DELETE FROM temp.measured AS m WHERE EXISTS ({newer})", values)
         con.execute(
             "DELETE FROM utilisation.daily USING temp.measured AS m WHERE daily.source_id = ? "
             "AND daily.resource_id = m.resource_id AND daily.metric = m.metric AND daily.day = m.day",
@@ -34,5 +41,5 @@ def load_utilisation(
             "INSERT INTO utilisation.daily SELECT ?, resource_id, metric, day, value, unit, samples, ? FROM temp.measured",
             [record.source_id, record.id],
         )
-        con.execute("DROP TABLE temp.measured")
+    con.execute("DROP TABLE temp.measured")
     return []

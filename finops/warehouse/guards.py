@@ -9,7 +9,7 @@ from finops.errors import BadInputError, CheckFailedError
 from finops.formats.read import quote
 from finops.warehouse.columns import part
 from finops.warehouse.connection import Connection
-from finops.warehouse.plan import Held, Plan
+from finops.warehouse.plan import Plan, slice_key
 
 LARGEST_AMOUNT = 10**12
 """No line of a bill is a trillion of any currency; a larger one is a misread cell."""
@@ -18,6 +18,7 @@ LARGEST_TAGS = 1_000_000
 
 
 def check_dimensions(con: Connection, plan: Plan) -> None:
+    """Refuse combinations without a billing period, with absurd tags, or with values that FOCUS does not allow."""
     row = con.execute(
         "SELECT count(*) FILTER (BillingPeriodStart IS NULL), any_value(BillingPeriodStart) FILTER (BillingPeriodStart "
         "NOT BETWEEN TIMESTAMP '2000-01-01' AND TIMESTAMP '2100-01-01')::VARCHAR, "
@@ -60,10 +61,15 @@ def _check_allowed(con: Connection, plan: Plan, name: str, allowed: Sequence[str
         )
 
 
-def check_rows(con: Connection, plan: Plan, delivered: int | None) -> None:
-    """The first check of the trade: every delivered row is in the ledger, once, and none is absurd."""
+def check_rows(con: Connection, plan: Plan, expected: int) -> None:
+    """The first check of the trade: every delivered row is in the ledger, once, and none is absurd.
+
+    Args:
+        expected: the rows of the slices that this delivery may hold.
+    """
     row = con.execute(
-        "SELECT count(*), coalesce(max(greatest(abs(BilledCost), abs(BilledCost + EffectiveCostDelta))), 0), "
+        "SELECT count(*), coalesce(max(greatest(abs(BilledCost), abs(BilledCost + EffectiveCostDelta), "
+        "abs(BilledCost + coalesce(ListCostDelta, 0)), abs(BilledCost + coalesce(ContractedCostDelta, 0)))), 0), "
         "count(*) FILTER (BilledCost IS NULL OR EffectiveCostDelta IS NULL), count(*) FILTER (ChargePeriodStart IS NULL), "
         "max(ChargePeriodStart) FILTER (ChargePeriodStart < TIMESTAMP '2000-01-01' "
         "OR ChargePeriodStart >= TIMESTAMP '2100-01-01')::VARCHAR, count(*) FILTER (ChargePeriodMicroseconds < 0) "
@@ -90,28 +96,49 @@ def check_rows(con: Connection, plan: Plan, delivered: int | None) -> None:
             where=plan.where,
             next_step="Look at the time columns: milliseconds for seconds? day and month swapped?",
         )
-    if delivered is not None and rows != delivered:
+    if rows != expected:
         raise CheckFailedError(
-            f"{delivered:,} rows were delivered but {rows:,} would be stored; nothing was changed",
+            f"{expected:,} rows were delivered but {rows:,} would be stored; nothing was changed",
             where=plan.where,
             next_step="This is a fault of finops: please report it with the file's header.",
         )
 
 
-def refuse_twice(taken: Held, slice_key: tuple[str | None, datetime], name: str) -> None:
-    """Two deliveries of one call that state the same slice are parts, versions, or two exports of the same spend (actual and
-    amortised, CUR and FOCUS), and only the user knows which.
+def refuse_twice(plan: Plan, account: str | None, start: datetime) -> None:
+    """Two deliveries of one call may state the same slice as versions, which replace each other, or as two parts of a bill or
+    two exports of the same spend (actual and amortised, CUR and FOCUS), which must neither be added nor dropped silently.
+
+    Versions are of one export and were not written in the same minute.
 
     Raises:
-        BadInputError: another file of this call holds the slice.
+        BadInputError: these are not versions.
     """
-    if slice_key in taken:
-        account, period = slice_key
+    holder = plan.held.get(slice_key(account, start, plan.format))
+    if holder is None:
+        return
+    same_export = (holder.format, holder.export) == (plan.format, plan.export)
+    if same_export and abs((plan.delivered_at - holder.delivered_at).total_seconds()) >= 60:
+        return
+    raise BadInputError(
+        f"holds account {account}, {start:%Y-%m}, which {holder.name} holds too",
+        where=plan.where,
+        next_step="Two exports of the same spend: load only one. Two parts of the bill: put them into one folder, numbered, or "
+        "give each its own --source.",
+    )
+
+
+def refuse_part(plan: Plan, account: str | None, start: datetime, warning: str) -> None:
+    """A version that lost half of a month that another file of this call holds is rather a part of it.
+
+    Raises:
+        BadInputError: it is.
+    """
+    holder = plan.held.get(slice_key(account, start, plan.format))
+    if holder and warning:
         raise BadInputError(
-            f"holds account {account}, {period:%Y-%m}, which {taken[slice_key]} holds too",
-            where=name,
-            next_step="Two exports of the same spend, or two versions: load only one. Two parts of the bill: give each its own "
-            "--source.",
+            f"holds account {account}, {start:%Y-%m}, like {holder.name}, but only a part of it: {warning}",
+            where=plan.where,
+            next_step="Nothing of it was loaded.",
         )
 
 
@@ -125,8 +152,8 @@ def extent(con: Connection, slice_id: int) -> tuple[int, int]:
 
 
 def shrunk(before: tuple[int, int], after: tuple[int, int]) -> str:
-    """A restated month has about as many rows and days as before; one that lost half of them may have been meant to be added."""
-    if 2 * after[0] > before[0] and 2 * after[1] > before[1]:
+    """A restated month has as many days as before and about as many rows; else it may have been meant to be added."""
+    if 2 * after[0] > before[0] and after[1] >= before[1]:
         return ""
     return (
         f"{before[0]:,} rows on {before[1]} days were replaced by {after[0]:,} rows on {after[1]}: "

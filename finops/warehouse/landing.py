@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from finops.errors import BadInputError
 from finops.formats.deliveries import Delivery
 
 _BLOCK = 1 << 20
+_PARTIAL = re.compile(r"\.[0-9a-f]{16,64}[^/]*\.(\d+)\.partial")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ class DeliveryRecord:
     """From the manifest: what is delivered again and again."""
     run: str = ""
 
+    @property
+    def delivered(self) -> datetime:
+        """``delivered_at`` as the warehouse keeps it: UTC, without zone."""
+        return datetime.fromisoformat(self.delivered_at).replace(tzinfo=None)
+
+    @property
+    def received(self) -> datetime:
+        """``received_at`` as the warehouse keeps it."""
+        return datetime.fromisoformat(self.received_at).replace(tzinfo=None)
+
 
 class Landing:
     """The landing folder at ``path``; made when first used."""
@@ -55,39 +67,44 @@ class Landing:
     def __init__(self, path: Path) -> None:
         self.path = path
         for partial in path.rglob(".*.partial"):
-            if not _alive(int(partial.name.split(".")[-2])):
+            ours = _PARTIAL.fullmatch(partial.name)
+            if ours and not _alive(int(ours[1])):
                 partial.unlink(missing_ok=True)  # a run that was killed left it
 
-    def keep(self, delivery: Delivery, source_id: str, received_at: datetime) -> DeliveryRecord:
-        """Copy a delivery's files in, then its record. Files that are there are not copied again."""
+    def hashes(self, delivery: Delivery) -> tuple[str, ...]:
+        """The SHA-256 of each of a delivery's files, in their order."""
+        return tuple(_sha256(file.path) for file in delivery.files)
+
+    def find(
+        self, delivery: Delivery, source_id: str, hashes: Sequence[str], *, again: bool = False
+    ) -> DeliveryRecord | None:
+        """The record of the same files from the same source; with ``again`` that of their being delivered anew."""
+        known = self._record_path(_identity(delivery, source_id, hashes, again=again))
+        return self._read(known) if known.is_file() else None
+
+    def keep(self, delivery: Delivery, source_id: str, hashes: Sequence[str], *, again: bool = False) -> DeliveryRecord:
+        """Copy a delivery's files in, then its record. Files that are there are not copied again.
+
+        Raises:
+            BadInputError: a file has changed since it was hashed: somebody is still writing it.
+        """
         files = tuple(
-            self._keep_file(file.path, name) for file, name in zip(delivery.files, delivery.names, strict=True)
+            self._keep_file(file.path, name, digest)
+            for file, name, digest in zip(delivery.files, delivery.names, hashes, strict=True)
         )
-        identity = "\n".join([source_id, delivery.spec.id, *sorted(file.sha256 for file in files)])
-        record_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        known = self._record_path(record_id)
-        if known.is_file():
-            return self._read(known)
         manifest = delivery.manifest
         record = DeliveryRecord(
-            record_id,
+            _identity(delivery, source_id, hashes, again=again),
             source_id,
             delivery.spec.id,
             files,
             delivery.delivered_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            received_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             manifest.export if manifest else "",
             manifest.run if manifest else "",
         )
-        _write_whole(known, [json.dumps(asdict(record), indent=1).encode()])
+        _write_whole(self._record_path(record.id), [json.dumps(asdict(record), indent=1).encode()])
         return record
-
-    def identify(self, delivery: Delivery, source_id: str) -> DeliveryRecord | None:
-        """The record of a delivery that is already here, without copying anything."""
-        hashes = [_sha256(file.path) for file in delivery.files]
-        identity = "\n".join([source_id, delivery.spec.id, *sorted(hashes)])
-        known = self._record_path(hashlib.sha256(identity.encode()).hexdigest()[:16])
-        return self._read(known) if known.is_file() else None
 
     def forget(self, record: DeliveryRecord) -> None:
         """Drop the record of a delivery that proved unreadable; its bytes stay."""
@@ -99,13 +116,19 @@ class Landing:
         records = [self._read(path) for path in folder.glob("*.json")] if folder.is_dir() else []
         return sorted(records, key=lambda each: (each.delivered_at, each.received_at, each.id))
 
-    def stored(self, file: LandedFile) -> Path:
+    def stored(self, file: LandedFile, *, verify: bool = False) -> Path:
         """Where a landed file is.
 
         Raises:
-            BadInputError: it has been removed, so the ledger cannot be made again.
+            BadInputError: it has been removed or (``verify``) changed, so the ledger cannot be made again.
         """
         path = self.path / file.stored
+        if path.is_file() and verify and _sha256(path) != file.sha256:
+            raise BadInputError(
+                f"the landing folder's copy of {file.name} has been changed",
+                where=str(path),
+                next_step="Put landing/ back from a backup, or delete this file and load the bill again.",
+            )
         if not path.is_file():
             raise BadInputError(
                 f"the landing folder has lost the file {file.name}",
@@ -122,16 +145,36 @@ class Landing:
         content["files"] = tuple(LandedFile(**file) for file in content["files"])
         return DeliveryRecord(**content)
 
-    def _keep_file(self, path: Path, name: str) -> LandedFile:
-        digest = _sha256(path)
+    def _keep_file(self, path: Path, name: str, digest: str) -> LandedFile:
         suffix = "".join(Path(name).suffixes[-2:]).lower()
         stored = f"files/{digest[:2]}/{digest}{suffix if len(suffix) <= 16 else ''}"
         target = self.path / stored
         if not (target.is_file() and target.stat().st_size == path.stat().st_size):
+            copied = hashlib.sha256()
             with path.open("rb") as source:
-                _write_whole(target, iter(lambda: source.read(_BLOCK), b""))
+                _write_whole(target, _through(iter(lambda: source.read(_BLOCK), b""), copied.update))
+            if copied.hexdigest() != digest:
+                target.unlink()
+                raise BadInputError(
+                    "the file changed while it was read",
+                    where=name,
+                    next_step="Wait until it is complete; load it again.",
+                )
             target.chmod(0o444)
-        return LandedFile(name, digest, path.stat().st_size, stored)
+        return LandedFile(name, digest, target.stat().st_size, stored)
+
+
+def _identity(delivery: Delivery, source_id: str, hashes: Sequence[str], *, again: bool) -> str:
+    parts = [source_id, delivery.spec.id, *sorted(hashes)]
+    if again:
+        parts.append(delivery.delivered_at.isoformat())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _through(blocks: Iterable[bytes], look: Callable[[bytes], None]) -> Iterator[bytes]:
+    for block in blocks:
+        look(block)
+        yield block
 
 
 def _alive(process: int) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from finops.formats.read import quote
 from finops.warehouse.columns import part
 from finops.warehouse.connection import Connection, transaction
-from finops.warehouse.guards import check_dimensions, check_rows, extent, refuse_twice, shrunk
+from finops.warehouse.guards import check_dimensions, check_rows, extent, refuse_part, refuse_twice, shrunk
 from finops.warehouse.loads import note, sums_of
 from finops.warehouse.plan import LoadedSlice, Plan, Slice
 from finops.warehouse.schema import stored_measure
@@ -33,6 +33,7 @@ def load(con: Connection, plan: Plan) -> list[LoadedSlice]:
             _collect_dimensions(con, plan)
             _store_dimensions(con)
             slices = _slices(con, plan)
+            _drop_stale(con, plan, slices)
             plan.tell("charges", 0.4, delivered)
             loaded = _replace(con, plan, slices, delivered)
             plan.tell("commit", 0.95, delivered)
@@ -112,28 +113,50 @@ def _store_dimensions(con: Connection) -> None:
 
 
 def _slices(con: Connection, plan: Plan) -> list[Slice]:
-    """The delivery's slices, each with its id and whether this delivery may hold it."""
+    """The delivery's slices, each with its id and whether this delivery may hold it.
+
+    Of two deliveries the newer wins; of two of the same time the one that was received later.
+    """
     found = con.execute(
-        "SELECT DISTINCT k.BillingAccountId, k.BillingPeriodStart, k.BillingPeriodEnd, s.slice_id, l.delivered_at, "
-        "s.load_id FROM temp.key_to_id AS k "
-        "LEFT JOIN ledger.slice AS s ON s.source_id = ? AND s.billing_account_id IS NOT DISTINCT FROM k.BillingAccountId "
-        "AND s.billing_period_start = k.BillingPeriodStart "
-        "LEFT JOIN ops.loads AS l ON l.load_id = s.load_id AND l.slice_id = s.slice_id ORDER BY ALL",
-        [plan.source_id],
+        "SELECT k.BillingAccountId, k.BillingPeriodStart, max(k.BillingPeriodEnd), s.slice_id, s.load_id, "
+        "(l.delivered_at, l.received_at, l.load_id) > (?, ?, ?) FROM temp.key_to_id AS k "
+        "LEFT JOIN (SELECT s.*, l.format, l.delivered_at FROM ledger.slice AS s JOIN ops.loads AS l USING (load_id, slice_id)) "
+        "AS s ON s.source_id = ? AND s.billing_period_start = k.BillingPeriodStart "
+        "AND s.billing_account_id IS NOT DISTINCT FROM k.BillingAccountId "
+        "AND (s.billing_account_id IS NOT NULL OR s.format = ?) "
+        "LEFT JOIN ops.loads AS l ON l.load_id = s.load_id AND l.slice_id = s.slice_id GROUP BY ALL ORDER BY ALL",
+        [plan.delivered_at, plan.received_at, plan.load_id, plan.source_id, plan.format],
     ).fetchall()
-    row = con.execute("SELECT coalesce(max(slice_id), 0) FROM ledger.slice").fetchone()
+    row = con.execute("SELECT coalesce(max(slice_id), 0) FROM ops.loads").fetchone()
     assert row is not None
     next_id = row[0]
     slices = []
-    for account, start, end, known_id, held_since, held_by in found:
-        refuse_twice(plan.taken, (account, start), plan.where)
+    for account, start, end, known_id, held_by, holder_is_newer in found:
+        refuse_twice(plan, account, start)
         status = "loaded"
         if known_id is None:
             next_id += 1
-        elif held_by is not None and held_by != plan.load_id:
-            status = "superseded" if held_since and held_since > plan.delivered_at else "replaced"
+        elif held_by != plan.load_id:
+            status = "superseded" if holder_is_newer else "replaced"
         slices.append(Slice(account, start, end, known_id or next_id, status))
     return slices
+
+
+def _drop_stale(con: Connection, plan: Plan, slices: Sequence[Slice]) -> None:
+    """Slices that this delivery held under an earlier mapping and does not state any more."""
+    now = [each.slice_id for each in slices]
+    stale = con.execute(
+        "SELECT slice_id FROM ops.loads WHERE load_id = ? AND slice_id IS NOT NULL AND NOT list_contains(?, slice_id)",
+        [plan.load_id, now],
+    ).fetchall()
+    for (slice_id,) in stale:
+        held = con.execute(
+            "DELETE FROM ledger.slice WHERE slice_id = ? AND load_id = ? RETURNING slice_id", [slice_id, plan.load_id]
+        ).fetchall()
+        if held:
+            con.execute("DELETE FROM ledger.charge WHERE slice_id = ?", [slice_id])
+        con.execute("DELETE FROM ops.loads WHERE load_id = ? AND slice_id = ?", [plan.load_id, slice_id])
+    con.execute("DELETE FROM ops.loads WHERE load_id = ? AND slice_id IS NULL", [plan.load_id])
 
 
 def _count(con: Connection, plan: Plan) -> int:
@@ -156,15 +179,27 @@ def _replace(con: Connection, plan: Plan, slices: Sequence[Slice], delivered: in
         )
     if winning:
         _insert_charges(con, plan)
-    check_rows(con, plan, delivered if len(winning) == len(slices) else None)
+    check_rows(con, plan, delivered if len(winning) == len(slices) else delivered - _losing_rows(con, plan))
     results = []
     for each in slices:
         sums = sums_of(con, each.slice_id) if each.status != "superseded" else ()
         rows = sum(each_sum.row_count for each_sum in sums)
         note(con, plan, each, sums, rows)
         warning = shrunk(before[each.slice_id], extent(con, each.slice_id)) if each.slice_id in before else ""
+        refuse_part(plan, each.account, each.start, warning)
         results.append(LoadedSlice(each.account, each.start, each.status, rows, sums, warning))
     return results
+
+
+def _losing_rows(con: Connection, plan: Plan) -> int:
+    """The rows of slices that a newer delivery holds."""
+    _, key = _key(plan)
+    row = con.execute(
+        f"SELECT count(*) FROM (SELECT {key} AS k FROM ({plan.base})) AS r JOIN temp.key_to_id AS i ON i.raw_key = r.k "
+        "ANTI JOIN temp.winning AS w ON w.account IS NOT DISTINCT FROM i.BillingAccountId AND w.start = i.BillingPeriodStart"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _insert_charges(con: Connection, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""``ops.loads``: what was delivered, and what it came to. Written in the same transaction as the charges."""
+"""``ops.loads``: what was delivered, and what it came to. A slice's row is written in the transaction of its charges."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from finops.warehouse.schema import MONEY
 
 
 def sums_of(con: Connection, slice_id: int) -> tuple[Sums, ...]:
+    """What a slice comes to, per currency."""
     rows = con.execute(
         f"SELECT d.BillingCurrency, sum(c.n)::BIGINT, sum(c.billed)::{MONEY}, sum(c.billed + c.effective)::{MONEY}, "
         f"sum(c.billed + coalesce(c.delivered, 0))::{MONEY} FROM (SELECT dimension_id, count(*) AS n, "
@@ -24,14 +25,14 @@ def sums_of(con: Connection, slice_id: int) -> tuple[Sums, ...]:
 
 
 def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: int) -> None:
-    """The row in ``ops.loads``, in the same transaction as the charges."""
+    """The row of one slice of a delivery."""
     con.execute("DELETE FROM ops.loads WHERE load_id = ? AND slice_id = ?", [plan.load_id, each.slice_id])
     if each.status == "replaced":
         con.execute(
             "UPDATE ops.loads SET status = 'superseded' WHERE slice_id = ? AND status = 'current'", [each.slice_id]
         )
     con.execute(
-        "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             plan.load_id,
             each.slice_id,
@@ -41,6 +42,7 @@ def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: i
             each.account,
             each.start,
             plan.delivered_at,
+            plan.received_at,
             plan.loaded_at,
             "superseded" if each.status == "superseded" else "current",
             rows,
@@ -52,18 +54,21 @@ def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: i
     )
 
 
-def note_without_charges(con: Connection, record: DeliveryRecord, mapping_version: str, now: datetime) -> None:
-    """The row in ``ops.loads`` of a delivery that states no charge: a header alone, or usage pages. It was read."""
+def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_version: str, now: datetime) -> None:
+    """The row of a delivery that has no slices: ``current`` if it states no charge (a header alone, usage pages), ``refused``
+    if it could not be read. Either way it need not be tried again while its mapping is the same."""
     con.execute("DELETE FROM ops.loads WHERE load_id = ?", [record.id])
     con.execute(
-        "INSERT INTO ops.loads BY NAME SELECT ? AS load_id, ? AS source_id, ? AS format, ? AS delivered_at, ? AS loaded_at, "
-        "'current' AS status, 0 AS row_count, [] AS sums, ? AS mapping_version, ? AS files, ? AS byte_count",
+        "INSERT INTO ops.loads BY NAME SELECT ? AS load_id, ? AS source_id, ? AS format, ? AS delivered_at, ? AS received_at, "
+        "? AS loaded_at, ? AS status, 0 AS row_count, [] AS sums, ? AS mapping_version, ? AS files, ? AS byte_count",
         [
             record.id,
             record.source_id,
             record.format,
-            datetime.fromisoformat(record.delivered_at).replace(tzinfo=None),
+            record.delivered,
+            record.received,
             now.replace(tzinfo=None),
+            status,
             mapping_version,
             [file.name for file in record.files],
             sum(file.bytes for file in record.files),

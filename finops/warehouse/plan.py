@@ -10,9 +10,28 @@ from decimal import Decimal
 from finops.formats.read import TypedColumn
 from finops.warehouse.mapping import MappedColumn
 
-Held = dict[tuple[str | None, datetime], str]
-"""The slices (account, period) that this call has loaded already, and the file that holds each."""
+SliceKey = tuple[str, datetime]
+"""Billing account and period, within a source. A vendor that names no account is known by its format."""
 
+
+def slice_key(account: str | None, start: datetime, format_id: str) -> SliceKey:
+    """How a slice is told from others of its source."""
+    return (f"of {format_id}" if account is None else account), start
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The delivery that holds a slice."""
+
+    name: str
+    delivered_at: datetime
+    format: str
+    export: str
+    """From its manifest; empty for loose files."""
+
+
+Held = dict[SliceKey, Holder]
+"""The slices that deliveries of this call hold."""
 
 Tell = Callable[[str, float, int], None]
 """Is told which step begins, which share of the work is done by then, and how many rows there are."""
@@ -53,7 +72,10 @@ class Plan:
     format: str
     dialect: str
     mapping_version: str
+    export: str
     delivered_at: datetime
+    received_at: datetime
+    """Decides between two deliveries of the same time."""
     loaded_at: datetime
     base: str
     """SQL of the base relation, or the name of a table that holds it."""
@@ -63,7 +85,7 @@ class Plan:
     byte_count: int
     where: str
     """How to name the delivery in a message."""
-    taken: Held = field(default_factory=dict)
+    held: Held = field(default_factory=dict)
     tell: Tell = field(default=lambda step, share, rows: None)
 
 

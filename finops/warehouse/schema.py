@@ -51,7 +51,8 @@ def m002_ops(con: Connection) -> None:
                 "detail VARCHAR)")  # fmt: skip
     con.execute(
         "CREATE TABLE ops.loads (load_id VARCHAR, slice_id INTEGER, source_id VARCHAR, format VARCHAR, dialect VARCHAR, "
-        "billing_account_id VARCHAR, billing_period_start TIMESTAMP, delivered_at TIMESTAMP, loaded_at TIMESTAMP, "
+        "billing_account_id VARCHAR, billing_period_start TIMESTAMP, delivered_at TIMESTAMP, received_at TIMESTAMP, "
+        "loaded_at TIMESTAMP, "
         f"status VARCHAR, row_count BIGINT, sums STRUCT(currency VARCHAR, row_count BIGINT, billed_cost {MONEY}, "
         f"effective_cost {MONEY}, delivered_cost {MONEY})[], mapping_version VARCHAR, files VARCHAR[], byte_count BIGINT)"
     )
