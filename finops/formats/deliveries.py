@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,19 +13,33 @@ from finops.errors import BadInputError, FinopsError, IncompleteDeliveryError, U
 from finops.formats.detect import detect
 from finops.formats.files import PhysicalFile, inspect
 from finops.formats.manifests import Manifest, modified_at, newest, read_manifest, resolve_files
+from finops.formats.names import groups
 from finops.formats.pages import more_to_come, page_columns
 from finops.formats.spec import FormatSpec
 
 MARKERS = (".", "_SUCCESS", "_committed", "_started")
 """How the names of files begin that programs leave beside data."""
 NOT_BILLS = {
-    *(".md", ".txt", ".pdf", ".html", ".docx", ".pptx", ".rst", ".png", ".jpg", ".svg", ".css", ".js", ".py", ".sh", ".sql"),
+    *(
+        ".md",
+        ".txt",
+        ".pdf",
+        ".html",
+        ".docx",
+        ".pptx",
+        ".rst",
+        ".png",
+        ".jpg",
+        ".svg",
+        ".css",
+        ".js",
+        ".py",
+        ".sh",
+        ".sql",
+    ),
     *(".yml", ".yaml", ".toml", ".xml", ".ini", ".db", ".lock", ".log", ".crc", ".sha256", ".md5"),
 }
 """In a folder these are passed over; named on the command line they are looked into."""
-_PART = re.compile(r"(?:(?<=[-_.])|(?<=part)|^)\d{1,12}$|^\d{16}(-\d+)?$", re.IGNORECASE)
-"""The number of a part, at a name's end; Oracle's reports are named by sixteen digits alone."""
-_SUFFIXES = (".gz", ".zip", ".snappy", ".zst", ".gzip", ".csv", ".parquet", ".json", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def find_deliveries(paths: Sequence[Path], specs: Sequence[FormatSpec], describe
                 found.passed_over.append(f"{file}: not in the newest manifest of its export")
         else:
             loose.append(file)
-    for group in _groups(loose):
+    for group in groups(loose):
         _add(found, lambda g=group: _unmanifested(g, files, specs, describe, wanted))  # type: ignore[misc]
     _join_pages(found)
     if not (found.deliveries or found.problems):
@@ -110,6 +124,11 @@ def _join_pages(found: Found) -> None:
         files = tuple(file for delivery in group for file in delivery.files)
         names = tuple(name for delivery in group for name in delivery.names)
         found.deliveries = [delivery for delivery in found.deliveries if delivery not in group]
+        try:
+            _refuse_twins(files, names)
+        except BadInputError as problem:
+            found.problems.append(problem)
+            continue
         unfinished = all(more_to_come(file, name) for file, name in zip(files, names, strict=True))
         if unfinished and group[0].spec.yields == "charges":
             found.problems.append(
@@ -165,6 +184,7 @@ def _identify(
         columns = list(describe(file))
     elif file.kind == "json":
         columns = page_columns(file, name)
+        file = replace(file, bare="empty_page" in columns)
     else:
         columns = list(file.columns)
     spec = detect(columns, specs, name, wanted)
@@ -197,7 +217,9 @@ def _manifested(
     paths = resolve_files(manifest, data)
     names = [_name(path, roots[path]) for path in paths]
     identified = [_identify(path, name, specs, describe, wanted) for path, name in zip(paths, names, strict=True)]
-    return Delivery(identified[0][1], tuple(file for file, _ in identified), tuple(names), manifest.made_at, manifest)
+    files = tuple(file for file, _ in identified)
+    _refuse_twins(files, names)
+    return Delivery(identified[0][1], files, tuple(names), manifest.made_at, manifest)
 
 
 def _unmanifested(
@@ -212,18 +234,28 @@ def _unmanifested(
                 f"the parts {names[0]} ({spec.id}) and {name} ({other.id}) look like one delivery but differ in format",
                 next_step="Load them one by one.",
             )
-    return Delivery(spec, tuple(file for file, _ in identified), tuple(names), max(map(modified_at, group)))
+    files = tuple(file for file, _ in identified)
+    _refuse_twins(files, names)
+    return Delivery(spec, files, tuple(names), max(map(modified_at, group)))
 
 
-def _groups(files: Sequence[Path]) -> list[list[Path]]:
-    """Files that are the numbered parts of one delivery: same folder, same name but for a last number."""
-    groups: dict[tuple[Path, str, str], list[Path]] = {}
-    for file in files:
-        stem, suffix = file.name, ""
-        while (ending := next((s for s in _SUFFIXES if stem.lower().endswith(s)), "")) and len(stem) > len(ending):
-            stem, suffix = stem[: -len(ending)], stem[-len(ending) :] + suffix
-        groups.setdefault((file.parent, _PART.sub("#", stem), suffix), []).append(file)
-    return [sorted(group) for group in groups.values()]
+def _refuse_twins(files: Sequence[PhysicalFile], names: Sequence[str]) -> None:
+    """The same bytes twice in one delivery are a copy, and would count the same money twice."""
+    by_size: dict[int, list[int]] = {}
+    for index, file in enumerate(files):
+        by_size.setdefault(file.path.stat().st_size, []).append(index)
+    for indexes in by_size.values():
+        first: dict[str, int] = {}
+        for index in indexes if len(indexes) > 1 else ():
+            with files[index].path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            twin = first.setdefault(digest, index)
+            if twin != index and not files[index].bare:
+                raise BadInputError(
+                    f"has the same content as {names[twin]}, which belongs to the same delivery",
+                    where=names[index],
+                    next_step="One is a copy: remove it. If they are versions of one bill, load one of them.",
+                )
 
 
 def _name(path: Path, root: Path) -> str:

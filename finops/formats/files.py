@@ -42,6 +42,8 @@ class PhysicalFile:
     mixed_newlines: bool = False
     marked: bool = False
     """JSON lines only: the text begins with a byte order mark."""
+    bare: bool = False
+    """A CSV's header without rows, a page without results."""
 
 
 def inspect(path: Path, name: str = "") -> PhysicalFile:
@@ -217,4 +219,5 @@ def _inspect_csv(path: Path, packing: str, text: str, name: str) -> PhysicalFile
         width=len(row) or len(header),
         delimiter=delimiter,
         mixed_newlines=0 < crlf < lf,
+        bare=not row,
     )
