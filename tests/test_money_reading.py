@@ -63,13 +63,14 @@ def test_any_decimal_text(numbers: list[Decimal]) -> None:
 @pytest.mark.parametrize(
     ("text", "amount"),
     [("$50,000.00", "50000"), ("-$1,234.5", "-1234.5"), ("4e-07", "0.0000004"), ("1.5E+3", "1500"), (" 12.5 ", "12.5"), (".5", "0.5"),
-     ("1,234,567.891", "1234567.891"), ("0.0000000072922557592391990000", "0.000000007292255759")],
+     ("1,234,567.891", "1234567.891"), ("$5", "5"), ("$-5.5", "-5.5"), ("+1.5", "1.5"), ("123456789012.5", "123456789012.5"),
+     ("0.0000000072922557592391990000", "0.000000007292255759")],
 )  # fmt: skip
 def test_spellings_of_people_and_programs(text: str, amount: str) -> None:
     assert CON.execute("SELECT money_text(?)", [text]).fetchone() == (Decimal(amount),)
 
 
-@pytest.mark.parametrize("text", ["1,5", "12,34.5", "convertible", "NaN", "inf", "-", "1e40", "(12.50)", "1 234", "0x10"])
+@pytest.mark.parametrize("text", ["1,5", "12,34.5", "convertible", "NaN", "inf", "-", "1e40", "(12.50)", "1 234", "0x10", "0,123", "00,123", "5$5", "5$", "1_000", "1_000.5", "$1_0", "$", "1,234,56"])
 def test_what_is_no_number_is_an_error_and_never_null(text: str) -> None:
     with pytest.raises(duckdb.Error):
         CON.execute("SELECT money_text(?)", [text]).fetchone()

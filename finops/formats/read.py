@@ -57,7 +57,7 @@ def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], spec: Fo
         return f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     if kind == "jsonl" and spec:
         return " UNION ALL BY NAME ".join(_jsonl_sql(file, paths.get(file.path, file.path), spec) for file in files)
-    return " UNION ALL BY NAME ".join(_csv_sql(file, paths.get(file.path, file.path)) for file in files)
+    return " UNION ALL BY NAME ".join(_csv_sql(file, paths.get(file.path, file.path), spec) for file in files)
 
 
 def _compression(file: PhysicalFile) -> str:
@@ -83,17 +83,27 @@ def _jsonl_sql(file: PhysicalFile, path: Path, spec: FormatSpec) -> str:
     )
 
 
-def _csv_sql(file: PhysicalFile, path: Path) -> str:
+def _csv_sql(file: PhysicalFile, path: Path, spec: FormatSpec | None) -> str:
     header = list(file.columns)
     width = file.width or len(header)
     names = _unique(header[:width])
     columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names) + "}"
     # a header wider than every row: the rows lack the last columns, which are then simply not there
     return (
-        f"SELECT * FROM read_csv({literal(path)}, columns = {columns}, auto_detect = false, header = false, skip = 1, "
+        f"SELECT *{_decimal_commas(file, names, spec)} FROM read_csv({literal(path)}, columns = {columns}, auto_detect = false, header = false, skip = 1, "
         f"delim = {literal(file.delimiter)}, quote = '\"', escape = '\"', compression = '{_compression(file)}', "
         f"max_line_size = {2 * LARGEST_CELL}, strict_mode = {str(not file.mixed_newlines).lower()})"
     )
+
+
+def _decimal_commas(file: PhysicalFile, names: Sequence[str], spec: FormatSpec | None) -> str:
+    """Between semicolons a comma is a decimal one, or an American's thousands: such a number is spoilt, so that it is refused."""
+    if file.delimiter != ";" or spec is None:
+        return ""
+    wanted = {fold(each) for column in spec.columns if column.type in ("money", "number") for each in column.candidates}
+    spoilt = [quote(name) for name in names if wanted.intersection(spellings(name))]
+    marked = (f"CASE WHEN contains({c}, ',') THEN {c} || ' (between semicolons)' ELSE {c} END AS {c}" for c in spoilt)
+    return f" REPLACE ({', '.join(marked)})" if spoilt else ""
 
 
 _TWIN = "\x1f"

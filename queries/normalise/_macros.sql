@@ -23,14 +23,16 @@ CREATE OR REPLACE TEMP MACRO money_double(x) AS
         ELSE CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 18))
     END;
 
--- '$50,000.00' and '4e-07' are numbers; '1,5' is not guessed at.
+-- '$50,000.00' and '4e-07' are numbers; '1,5' and '0,123' are not guessed at. DuckDB would read '1_000' as 1000: a bill has
+-- no such spelling.
 CREATE OR REPLACE TEMP MACRO money_text(x) AS
     CASE
         WHEN x IS NULL THEN NULL
         WHEN regexp_full_match(x, '-?\d{1,7}(\.\d{0,10})?') THEN CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 18))
-        WHEN regexp_full_match(x, '\s*-?\$?-?\d{1,3}(,\d{3})+(\.\d*)?\s*') OR x LIKE '%$%'
+        WHEN (contains(x, ',') OR contains(x, '$'))
+             AND regexp_full_match(x, '\s*([-+]?\$?|\$-)([1-9]\d{0,2}(,\d{3})+(\.\d*)?|\d+(\.\d*)?|\.\d+)\s*')
             THEN CAST(replace(replace(x, '$', ''), ',', '') AS DECIMAL(38, 18))
-        ELSE CAST(x AS DECIMAL(38, 18))
+        ELSE CAST(replace(x, '_', '?') AS DECIMAL(38, 18))
     END;
 
 -- [{key, value}, …] as a map; the first of two equal keys wins, because a bill lists the resource's own value first.

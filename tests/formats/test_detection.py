@@ -545,6 +545,18 @@ def test_what_is_no_amount_is_refused_with_its_place(desk: Desk, cell: str) -> N
     assert str(report.problems[0]).startswith(f"x.csv, line 3, column Cost: cannot read '{cell}' as an amount of money")
 
 
+@pytest.mark.parametrize("cell", ["12,345", "0,5", "1.234,56", "1,234.56"])
+def test_a_comma_between_semicolons_is_not_taken_for_thousands(desk: Desk, cell: str) -> None:
+    """Excel in half of Europe writes 12,345 for twelve and a third."""
+    rows = [list(AZURE), list(AZURE.values()), [cell if name == "Cost" else AZURE[name] for name in AZURE]]
+    text = io.StringIO()
+    csv.writer(text, delimiter=";", lineterminator="\n").writerows(rows)
+    lines = text.getvalue().splitlines()
+    report = desk.load("x.csv", "\n".join([*lines, ""]))
+    assert str(report.problems[0]).startswith(f"x.csv, line 3, column Cost: cannot read '{cell} (between semicolons)' as an amount")
+    assert desk.rows("y.csv", "\n".join([*lines[:2], ""]))[0]["BilledCost"] == Decimal("1.25")
+
+
 @pytest.mark.parametrize(
     ("cell", "tags"),
     [
