@@ -90,7 +90,8 @@ def _csv_sql(file: PhysicalFile, path: Path, spec: FormatSpec | None) -> str:
     columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names) + "}"
     # a header wider than every row: the rows lack the last columns, which are then simply not there
     return (
-        f"SELECT *{_decimal_commas(file, names, spec)} FROM read_csv({literal(path)}, columns = {columns}, auto_detect = false, header = false, skip = 1, "
+        f"SELECT *{_decimal_commas(file, names, spec)} FROM read_csv({literal(path)}, columns = {columns}, "
+        f"auto_detect = false, header = false, skip = 1, "
         f"delim = {literal(file.delimiter)}, quote = '\"', escape = '\"', compression = '{_compression(file)}', "
         f"max_line_size = {2 * LARGEST_CELL}, strict_mode = {str(not file.mixed_newlines).lower()})"
     )
@@ -279,8 +280,7 @@ def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
         case "json":
             return f"CAST({text} AS JSON)"
         case "records":
-            schema = "{" + ",".join(f'"{name}":"VARCHAR"' for name, _ in column.fields) + "}"
-            return _records(column, f"from_json(json_of_repr({text}), '[{schema}]')", "VARCHAR")
+            return _records_of_text(column, text)
         case _:
             return text
 
@@ -302,23 +302,55 @@ def _from_typed(column: ColumnSpec, expression: str, physical: str) -> str:
         case "json":
             return f"to_json({expression})"
         case "records":
-            money = "DOUBLE" if "DOUBLE" in physical else "DECIMAL"
-            return _records(column, expression, money)
+            return _typed_records(column, expression, physical)
         case "epoch":
             return f"make_timestamp(CAST({expression} AS BIGINT) * 1000000)"
         case _:
             return _cast(expression, column)
 
 
-def _records(column: ColumnSpec, expression: str, money: str) -> str:
-    convert = {"VARCHAR": "money_text({})", "DOUBLE": "money_double({})", "DECIMAL": "CAST({} AS DECIMAL(38, 18))"}[
-        money
-    ]
+_NO_AMOUNT = "no amount"
+"""Stands where a record lacks its amount: no number, so that reading it raises. An unread credit would be billed."""
+
+
+def _records_of_text(column: ColumnSpec, text: str) -> str:
+    """Text that is there but is no list of records is an error where they hold money, else NULL."""
+    fields = [name for name, _ in column.fields]
+    schema = literal('[{"' + '":"VARCHAR","'.join(fields) + '":"VARCHAR"}]')
+    listed = f"records_text({text})"
+    for name in fields:
+        listed = f"field_named({listed}, {literal(name)})"
+    parsed = f"from_json({listed}, {schema})"
+    money = [name for name, type_ in column.fields if type_ == "money"]
+    if money:
+        bad = literal(f'[{{"{money[0]}":"{_NO_AMOUNT}"}}]')
+        wrong = f"from_json({bad}, {schema})"
+        parsed = f"CASE WHEN {listed} IS NOT NULL THEN coalesce({parsed}, {wrong}) END"
+    return _records(column, parsed, dict.fromkeys(fields, "VARCHAR"))
+
+
+def _typed_records(column: ColumnSpec, expression: str, physical: str) -> str:
+    struct = physical.removesuffix("[]")
+    types = {name: _field_type(struct, name) if struct.startswith("STRUCT") else None for name, _ in column.fields}
+    if not all(types.values()) or struct.endswith("[]"):  # of another shape: read as JSON, which is NULL or an error
+        return _records_of_text(column, f"CAST(to_json({expression}) AS VARCHAR)")
+    listed = expression if physical.endswith("[]") else f"CASE WHEN {expression} IS NOT NULL THEN [{expression}] END"
+    return _records(column, listed, {name: str(type_) for name, type_ in types.items()})
+
+
+def _records(column: ColumnSpec, expression: str, types: Mapping[str, str]) -> str:
     fields = ", ".join(
-        f"{literal(name)}: " + (convert.format(f"r.{quote(name)}") if type_ == "money" else f"r.{quote(name)}")
+        f"{literal(name)}: " + (_amount(f"r.{quote(name)}", types[name]) if type_ == "money" else f"r.{quote(name)}")
         for name, type_ in column.fields
     )
     return f"list_transform({expression}, lambda r: {{{fields}}})"
+
+
+def _amount(expression: str, physical: str) -> str:
+    """A record's amount, which must be there."""
+    if physical in ("DOUBLE", "FLOAT"):
+        return f"money_double(coalesce({expression}, CAST('nan' AS DOUBLE)))"
+    return f"money_text(coalesce(CAST({expression} AS VARCHAR), {literal(_NO_AMOUNT)}))"
 
 
 def _cast(expression: str, column: ColumnSpec) -> str:

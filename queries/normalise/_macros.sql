@@ -74,11 +74,22 @@ CREATE OR REPLACE TEMP MACRO aws_focus_tags(tags) AS
 -- Some tools write lists of records as Python prints them, with single quotes: read those as JSON too. A quote is a delimiter
 -- where it touches punctuation; inside 'it''s' it does not.
 CREATE OR REPLACE TEMP MACRO json_of_repr(x) AS
-    CASE WHEN x LIKE '[{''%'
+    CASE WHEN x LIKE '[{''%' OR x LIKE '{''%'
          THEN regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
                   x, '([\[{,:]\s*)''', '\1"', 'g'), '''(\s*[,:}\]])', '"\1', 'g'),
                   ':\s*None\b', ': null', 'g'), ':\s*True\b', ': true', 'g'), ':\s*False\b', ': false', 'g')
          ELSE x END;
+
+-- A list of records as JSON text; a single record is a list of one. What is neither stays as it is and is refused later.
+CREATE OR REPLACE TEMP MACRO records_text(x) AS
+    CASE WHEN trim(x) IN ('', '""', 'null') THEN NULL
+         WHEN trim(x) = '{}' THEN '[]'
+         WHEN left(trim(x), 1) = '{' THEN '[' || json_of_repr(trim(x)) || ']'
+         ELSE json_of_repr(trim(x)) END;
+-- The same with a field's name in the spelling that is asked for: 'Amount' is 'amount'.
+CREATE OR REPLACE TEMP MACRO field_named(x, name) AS
+    CASE WHEN contains(x, '"' || name || '"') THEN x
+         ELSE regexp_replace(x, '"' || name || '"(\s*:)', '"' || name || '"\1', 'gi') END;
 
 -- A JSON object, Azure's object without its braces, or a JSON list of {key, value}, as a map. Values that are not text keep
 -- their JSON spelling; of two equal keys the first wins.

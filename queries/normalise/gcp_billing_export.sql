@@ -33,6 +33,7 @@ reads:
   cost_at_list: money
   cost_type: text
   credits: {type: records, fields: {amount: money}}
+  credit_amount: {type: money, from: credits_amount}
   credit_kinds: {type: records, from: credits, narrow: true, fields: {full_name: text, id: text, type: text}}
   currency: text
   invoice_month: {type: timestamp, from: invoice.month}
@@ -68,9 +69,10 @@ reads:
   usage_unit: {type: text, from: usage.unit}
 */
 SELECT
-    -- credits are negative and belong to the row that earned them; Google invoices the sum
-    cost + coalesce(list_sum(list_transform(credits, lambda c: c.amount)), 0) AS BilledCost,
-    cost + coalesce(list_sum(list_transform(credits, lambda c: c.amount)), 0) AS EffectiveCost,
+    -- credits are negative and belong to the row that earned them; Google invoices the sum. A flattened file may have their
+    -- amount alone; beside the list it is the first credit again
+    cost + coalesce(if(credits IS NULL, credit_amount, list_sum(list_transform(credits, lambda c: c.amount))), 0) AS BilledCost,
+    cost + coalesce(if(credits IS NULL, credit_amount, list_sum(list_transform(credits, lambda c: c.amount))), 0) AS EffectiveCost,
     coalesce(cost_at_default, cost) AS ContractedCost,      -- before committed use discounts, where the export states it
     cost_at_list AS ListCost,
     cost AS x_DeliveredCost,

@@ -299,6 +299,81 @@ def test_a_gcp_export_reads_the_same_in_every_shape(desk: Desk, shape: str) -> N
     assert found["ResourceType"] == "endpoints"
 
 
+def gcp_csv(**cells: str) -> str:
+    """A flattened row that costs 100, with the credits as they are given."""
+    row = {
+        "billing_account_id": "B-1", "service.description": "Vertex AI", "sku.id": "2620", "sku.description": "Prediction",
+        "usage_start_time": "2026-09-01 00:00:00 UTC", "usage_end_time": "2026-09-01 01:00:00 UTC", "service.id": "C7E2",
+        "cost": "100", "currency": "USD", "invoice.month": "202609",
+    }  # fmt: skip
+    return csv_of(row | cells)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"credits": '[{"amount": -40}]'},
+        {"credits": '[{"amount": -30.5}, {"amount": -9.5}]'},
+        {"credits": '{"amount": -40}'},
+        {"credits": "{'name': 'x', 'amount': -40}"},
+        {"credits": '[{"Amount": -40, "Full_Name": "x"}]'},
+        {"credits": " [ {\"AMOUNT\" : \"-40\"} ] "},
+        {"credits.amount": "-40"},
+        {"credits_amount": "-40"},
+        {"credits": "", "credits_amount": "-40"},
+        {"credits": '[{"amount": -40}]', "credits_amount": "-40"},
+    ],
+)
+def test_credits_are_read_in_every_spelling(desk: Desk, cells: dict[str, str]) -> None:
+    (found,) = desk.rows("x.csv", gcp_csv(**cells))
+    assert (found["BilledCost"], found["x_DeliveredCost"]) == (60, 100)
+
+
+@pytest.mark.parametrize("cell", ["", "[]", "null", "{}", "None"])
+def test_no_credits_are_no_error(desk: Desk, cell: str) -> None:
+    assert desk.rows("x.csv", gcp_csv(credits=cell))[0]["BilledCost"] == 100
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "-40", "forty", "[-40]", '["-40"]', '[{"amount": null}]', '[{"sum": -40}]', '[{"amount": -40}, {"sum": -1}]', "[null]",
+        '[{"Amount": -40}, {"amount": -1}]', '[[{"amount": -40}]]', '[{"amount": "forty"}]', '[{"amount": {"value": -40}}]', '"x"',
+    ],
+)  # fmt: skip
+def test_credits_that_cannot_be_read_are_an_error_and_not_zero(desk: Desk, cell: str) -> None:
+    """They would be billed: 100 where Google asks for 60."""
+    report = desk.load("x.csv", gcp_csv(credits=cell))
+    assert not report.results
+    assert str(report.problems[0]).startswith("x.csv, line 2, column credits: cannot read ")
+
+
+@pytest.mark.parametrize(
+    ("credits", "billed"),
+    [
+        ("[{'amount': -40.0::DOUBLE}]", 60),
+        ("[{'Amount': -40::DECIMAL(9, 2), 'id': 'x'}]", 60),
+        ("{'amount': -40.0::DOUBLE}", 60),
+        ("'[{\"amount\": -40}]'", 60),
+        ("CAST([] AS STRUCT(amount DOUBLE)[])", 100),
+        ("CAST(NULL AS STRUCT(amount DOUBLE)[])", 100),
+        ("[{'amount': NULL::DOUBLE}]", None),
+        ("[{'amount': NULL::DECIMAL(9, 2)}]", None),
+        ("[{'sum': -40.0::DOUBLE}]", None),
+        ("[-40.0::DOUBLE]", None),
+        ("-40.0::DOUBLE", None),
+    ],
+)
+def test_typed_credits_are_read_or_refused(desk: Desk, credits: str, billed: int | None) -> None:
+    csv_file = desk.write("made.csv", gcp_csv())
+    content = parquet_of(f"SELECT *, {credits} AS credits FROM read_csv('{csv_file}', all_varchar = true)", desk.folder)
+    report = desk.load("x.parquet", content)
+    if billed is None:
+        assert "x.parquet, row 1, column credits: cannot read " in str(report.problems[0])
+    else:
+        assert [row["BilledCost"] for row in desk.ledger()] == [billed]
+
+
 def test_credits_of_other_amounts_are_no_other_dimension(desk: Desk) -> None:
     lines = [
         json.dumps(GCP_NESTED | {"credits": [GCP_NESTED["credits"][0] | {"amount": amount}]}) for amount in (-0.1, -0.2)
