@@ -87,6 +87,41 @@ def test_a_damaged_file_is_refused_and_the_old_slice_kept(workspace: Workspace, 
     assert workspace.query("SELECT sum(BilledCost), count(*) FROM focus.cost_and_usage") == [(Decimal(7), 1)]
 
 
+BIG = GOOD.split("\n")[0] + "\n" + "\n".join(GOOD.split("\n")[1].replace("i-1", f"i-{n * 2654435761 % 2**32:x}") for n in range(20_000)) + "\n"
+"""Some megabytes: DuckDB unpacks them without comparing the checksum, and reads no further than it must."""
+
+
+def with_changed_byte(packed: bytes) -> bytes:
+    """A stored block of a gzip, so that one byte is one character of the bill: 1.5 becomes 7.5."""
+    place = packed.index(b"Usage,1.5", len(packed) // 2) + len("Usage,")
+    return packed[:place] + b"7" + packed[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("changed.csv.gz", with_changed_byte(gzip.compress(BIG.encode(), 0))),
+        ("no_trailer.csv.gz", gzip.compress(BIG.encode())[:-8]),
+        ("half_trailer.csv.gz", gzip.compress(BIG.encode())[:-4]),
+        ("wrong_length.csv.gz", gzip.compress(BIG.encode())[:-4] + b"\0\0\0\0"),
+        ("second_cut.csv.gz", gzip.compress(BIG.encode()) + gzip.compress(BIG.encode())[:-8]),
+    ],
+)
+def test_a_packed_file_of_megabytes_is_checked_to_its_end(workspace: Workspace, name: str, content: bytes) -> None:
+    result = workspace.finops("load", workspace.write(f"in/{name}", content))
+    assert result.exit_code == 4, result.err
+    assert name in result.err and "damaged" in result.err and "Fetch the file again." in result.err
+    assert not (workspace.folder / "finops.duckdb").exists() or workspace.query("SELECT count(*) FROM focus.cost_and_usage") == [(0,)]
+
+
+def test_a_gzip_of_several_members_is_one_file(workspace: Workspace) -> None:
+    """As ``cat a.gz b.gz`` makes it."""
+    head, row = BIG.split("\n", 1)
+    content = gzip.compress(f"{head}\n".encode()) + gzip.compress(row.encode())
+    assert workspace.finops("load", workspace.write("whole.csv.gz", content)).exit_code == 0
+    assert workspace.query("SELECT sum(BilledCost) FROM focus.cost_and_usage") == [(Decimal("30000"),)]
+
+
 @pytest.mark.parametrize("column", ["BilledCost", "ResourceId", "ChargePeriodStart"])
 def test_a_parquet_with_a_damaged_page_is_refused_and_forgotten(workspace: Workspace, tmp_path: Path, column: str) -> None:
     """The footer is whole, a page is not; the next build must not trip over what is in landing."""
