@@ -25,6 +25,10 @@ def literal(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+PLACE = "finops_place"
+"""A column of the base relation that says where a row stands: no two rows have the same."""
+
+
 @dataclass(frozen=True)
 class TypedColumn:
     """One declared column over the base relation."""
@@ -54,7 +58,8 @@ def base_sql(files: Sequence[PhysicalFile], paths: Mapping[Path, Path], spec: Fo
     kind = kinds.pop()
     if kind == "parquet":
         listed = ", ".join(literal(paths.get(file.path, file.path)) for file in files)
-        return f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        place = f"(CAST(file_index AS BIGINT) << 40) | file_row_number AS {PLACE}"
+        return f"SELECT *, {place} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     if kind == "jsonl" and spec:
         return " UNION ALL BY NAME ".join(_jsonl_sql(file, paths.get(file.path, file.path), spec) for file in files)
     return " UNION ALL BY NAME ".join(_csv_sql(file, paths.get(file.path, file.path), spec) for file in files)

@@ -16,7 +16,7 @@ from finops.formats.deliveries import Delivery, find_deliveries
 from finops.formats.diagnose import explain, reading_error
 from finops.formats.files import PhysicalFile, inspect, zip_member
 from finops.formats.pages import flatten_pages, read_whole
-from finops.formats.read import base_sql, typed_columns, with_computed
+from finops.formats.read import PLACE, base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
@@ -253,7 +253,7 @@ class Loader:
         staged = files[0].kind != "parquet"  # text is parsed once and then read three times
         if staged:
             self.con.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {base}")
-            base = "SELECT * FROM temp.staged"
+            base = f"SELECT *, rowid AS {PLACE} FROM temp.staged"
         try:
             described = {str(row[0]): str(row[1]) for row in self.con.execute(f"DESCRIBE {base}").fetchall()}
             typed = typed_columns(spec, described)
