@@ -50,7 +50,7 @@ DAMAGED = {
     "latin1.csv": (GOOD.replace("Amazon EC2", "Größe").encode("latin-1"), "is not UTF-8: byte 0xf6"),
     "utf16.csv": (GOOD.encode("utf-16"), "UTF-16"),
     "cut_row.csv": (GOOD.rsplit(",", 9)[0].encode(), "more or fewer cells"),
-    "cut_quote.csv": (GOOD.encode() + b'A,2026-09-01T00:00:00Z,"never closed', ""),
+    "cut_quote.csv": (GOOD.encode() + b'A,2026-09-01T00:00:00Z,"never closed', "line 4: a quoted cell never ends"),
     "word.csv": (with_cell("BilledCost", "convertible").encode(), "line 3, column BilledCost: cannot read 'convertible' as an amount of money"),
     "nan.csv": (with_cell("BilledCost", "NaN").encode(), "cannot read 'NaN' as an amount of money"),
     "inf.csv": (with_cell("EffectiveCost", "inf").encode(), "column EffectiveCost: cannot read 'inf'"),

@@ -214,6 +214,12 @@ def _manifested(
     describe: Describe,
     wanted: str,
 ) -> Delivery:
+    if not manifest.files:
+        raise BadInputError(
+            "the manifest lists no file",
+            where=str(manifest.path),
+            next_step="If the export should not be empty, look at it in the provider's console.",
+        )
     paths = resolve_files(manifest, data)
     names = [_name(path, roots[path]) for path in paths]
     identified = [_identify(path, name, specs, describe, wanted) for path, name in zip(paths, names, strict=True)]

@@ -145,7 +145,7 @@ def _head(path: Path, packing: str, name: str) -> bytes:
         ) from error
 
 
-def _verified(stream: IO[bytes], packed: int, name: str) -> bytes:
+def _verified(stream: IO[bytes] | gzip.GzipFile, packed: int, name: str) -> bytes:
     """The head of a stream that is then read to its end, where its checksum is compared; a bomb is given up early."""
     head = stream.read(_HEAD)
     unpacked = len(head)
@@ -180,7 +180,7 @@ def _inspect_json(path: Path, packing: str, text: str) -> PhysicalFile:
     first, _, rest = text.lstrip().partition("\n")
     try:
         record = json.loads(first)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         record = None
     if isinstance(record, dict) and (rest.strip()[:1] in ("{", "") and "data" not in record):
         names = dict.fromkeys(record)

@@ -7,8 +7,10 @@ files are there, so a manifest whose files are missing is a delivery that has no
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -17,6 +19,16 @@ from typing import Any
 from finops.errors import BadInputError, IncompleteDeliveryError
 
 _STAMP = re.compile(r"(20\d{2})-?(\d{2})-?(\d{2})T(\d{2})-?:?(\d{2})-?:?(\d{2})")
+_MARKS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"billing[_-]?period=(\d{4})-?(\d{2})",
+        r"(?<![^/])year=(\d{4})(?![^/])",
+        r"(?<![^/])month=(\d{1,2})(?![^/])",
+        r"(?<!\d)(20\d{6})-(20\d{6})(?!\d)",
+    )
+)
+"""How folders say of which period the files in them are."""
 _PERIOD = re.compile(r"billing[_-]?period=(\d{4})-(\d{2})", re.IGNORECASE)
 
 
@@ -42,9 +54,9 @@ def read_manifest(path: Path) -> Manifest | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         if path.name.lower().endswith("manifest.json"):
-            raise BadInputError(f"the manifest is not JSON: {error}", where=str(path)) from error
+            raise BadInputError(f"the manifest is not JSON: {error}", where=str(path), next_step=_AGAIN) from error
         return None
     if not isinstance(content, dict):
         return None
@@ -58,16 +70,17 @@ def read_manifest(path: Path) -> Manifest | None:
 
 
 def _aws_cur(path: Path, content: dict[str, Any]) -> Manifest:
-    period = content.get("billingPeriod", {}).get("start", "")[:8]
-    assembly = str(content.get("assemblyId", ""))
-    inside_assembly = path.parent.name == assembly
+    period = str(_object(content, "billingPeriod", path).get("start") or "")[:8]
+    assembly = str(content.get("assemblyId") or "")
+    root = path.parent.parent if path.parent.name == assembly else path.parent
+    keys = tuple(map(str, content["reportKeys"]))
     return Manifest(
         path,
         export=f"{content.get('reportName', '')} {period}",
         run=assembly,
-        files=tuple(map(str, content["reportKeys"])),
-        made_at=_made_at(path),
-        root=path.parent.parent if inside_assembly else path.parent,
+        files=keys,
+        made_at=_made_at(path, root, keys),
+        root=root,
     )
 
 
@@ -77,43 +90,67 @@ def _aws_data_export(path: Path, content: dict[str, Any]) -> Manifest:
     name = path.name.removesuffix("-Manifest.json")
     parts = path.parts
     lowered = [part.lower() for part in parts]
-    root = Path(*parts[: lowered.index("metadata")]) if "metadata" in lowered[:-1] else path.parent
+    above = next((index for index in range(len(parts) - 2, 0, -1) if lowered[index] == "metadata"), 0)
+    root = Path(*parts[:above]) if above else path.parent
     run = str(content.get("executionId") or content.get("assemblyId") or "")
-    return Manifest(path, export=f"{name} {period}", run=run, files=keys, made_at=_made_at(path, *keys), root=root)
+    return Manifest(path, export=f"{name} {period}", run=run, files=keys, made_at=_made_at(path, root, keys), root=root)
 
 
 def _azure(path: Path, content: dict[str, Any]) -> Manifest:
-    run = content.get("runInfo", {})
-    export = content.get("exportConfig", {}).get("exportName", "")
-    submitted = _STAMP.search(str(run.get("submittedTime", "")))
-    made_at = _stamp(submitted) if submitted else _made_at(path)
+    info = _object(content, "runInfo", path)
+    export = _object(content, "exportConfig", path).get("exportName", "")
+    run = str(info.get("runId") or "")
+    blobs = content["blobs"]
+    if not all(isinstance(blob, dict) and blob.get("blobName") for blob in blobs):
+        raise BadInputError("the manifest lists a blob without a blobName", where=str(path), next_step=_AGAIN)
+    keys = tuple(str(blob["blobName"]) for blob in blobs)
+    in_run_folder = path.parent.name == run or _looks_like_run(path.parent.name)
+    root = path.parent.parent if in_run_folder else path.parent
+    submitted = _stamps(str(info.get("submittedTime", "")))
     return Manifest(
         path,
-        export=f"{export} {run.get('startDate', '')}",
-        run=str(run.get("runId", "")),
-        files=tuple(str(blob.get("blobName", "")) for blob in content["blobs"]),
-        made_at=made_at,
-        root=path.parent.parent,
+        export=f"{export} {info.get('startDate', '')}",
+        run=run,
+        files=keys,
+        made_at=submitted[-1] if submitted else _made_at(path, root, keys),
+        root=root,
     )
 
 
-def _made_at(path: Path, *keys: str) -> datetime:
-    """The run's own time where its folder is named by it, else when the file was written."""
-    for text in (path.parent.as_posix(), *keys):
-        match = _STAMP.search(text)
-        if match:
-            return _stamp(match)
-    return modified_at(path)
+_AGAIN = "Fetch the manifest again from the provider."
 
 
-def _stamp(match: re.Match[str]) -> datetime:
-    year, month, day, hour, minute, second = map(int, match.groups())
-    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+def _object(content: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    """An object inside a manifest; nothing where it is not stated."""
+    value = content.get(key) or {}
+    if not isinstance(value, dict):
+        raise BadInputError(f"the manifest's '{key}' is no object", where=str(path), next_step=_AGAIN)
+    return value
+
+
+def _made_at(path: Path, root: Path, keys: Sequence[str]) -> datetime:
+    """The run's own time where its folder or its keys are named by it, else when the manifest was written.
+
+    What lies above the export's root is the reader's own filing and says nothing.
+    """
+    below = path.parent.relative_to(root).as_posix()
+    return next((stamps[-1] for text in (below, *keys) if (stamps := _stamps(text))), None) or modified_at(path)
+
+
+def _stamps(text: str) -> list[datetime]:
+    """The times in a text; what only looks like one (the 99th of month 13) is none."""
+    found = []
+    for match in _STAMP.finditer(text):
+        year, month, day, hour, minute, second = map(int, match.groups())
+        with suppress(ValueError):
+            found.append(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
+    return found
 
 
 def modified_at(path: Path) -> datetime:
-    """When a file was last written, in UTC, to the second."""
-    return datetime.fromtimestamp(int(path.stat().st_mtime), tz=UTC)
+    """When a file was last written, in UTC, to the second. A time to come is a wrong clock's: then it is now."""
+    now = datetime.now(tz=UTC).replace(microsecond=0)
+    return min(now, datetime.fromtimestamp(int(path.stat().st_mtime), tz=UTC))
 
 
 def newest(manifests: Iterable[Manifest]) -> tuple[list[Manifest], list[Manifest]]:
@@ -138,14 +175,18 @@ def resolve_files(manifest: Manifest, present: Sequence[Path]) -> list[Path]:
     by_name: dict[str, list[Path]] = {}
     for path in present:
         by_name.setdefault(path.name, []).append(path)
-    found, missing = [], []
-    for key in manifest.files:
-        candidates = by_name.get(PurePosixPath(key).name, [])
-        best = max(candidates, key=lambda path: _shared_tail(key, path), default=None)
-        if best is None or _contradicts(key, best, manifest):
-            missing.append(key)
+    found: list[Path] = []
+    missing = []
+    for key in dict.fromkeys(manifest.files):
+        candidates = [
+            path
+            for path in by_name.get(PurePosixPath(key).name, [])
+            if path not in found and not _contradicts(key, path, manifest)
+        ]
+        if candidates:
+            found.append(max(candidates, key=lambda path: _shared_tail(key, path)))
         else:
-            found.append(best)
+            missing.append(key)
     if missing:
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise IncompleteDeliveryError(
@@ -166,15 +207,34 @@ def _shared_tail(key: str, path: Path) -> int:
 
 
 def _contradicts(key: str, path: Path, manifest: Manifest) -> bool:
-    """A file of the same name from another period or another run is not the one that is meant."""
-    wanted, got = _PERIOD.search(key), _PERIOD.search(path.as_posix())
-    if wanted and got and wanted[0].lower() != got[0].lower():
+    """A file of the same name from another folder, period or run is not the one that is meant."""
+    if not _lies_where(key, path, manifest):
         return True
+    for mark in _MARKS:
+        wanted, got = mark.findall(key), mark.findall(path.parent.as_posix())
+        if wanted and got and _numbers(wanted[-1]) != _numbers(got[-1]):
+            return True
     parents = PurePosixPath(key).parts[:-1]
     run_folder = next((part for part in parents if manifest.run and manifest.run in part), "")
     return (
         bool(run_folder) and run_folder not in path.parts and any(_looks_like_run(part) for part in path.parts[-2:-1])
     )
+
+
+def _lies_where(key: str, path: Path, manifest: Manifest) -> bool:
+    """Do the folders agree, from where the ways to the manifest and to the file part?
+
+    What is above is the reader's own filing; a file beside its manifest may have any key.
+    """
+    folders, beside = path.parent.absolute().parts, manifest.path.parent.absolute().parts
+    shared = len(os.path.commonprefix([folders, beside]))
+    named = PurePosixPath(key).parts[:-1]
+    compared = zip(reversed(folders[shared:]), reversed(named), strict=False)
+    return all(mine.lower() == theirs.lower() for mine, theirs in compared)
+
+
+def _numbers(found: str | tuple[str, ...]) -> list[int]:
+    return [int(each) for each in ([found] if isinstance(found, str) else found)]
 
 
 def _looks_like_run(folder: str) -> bool:

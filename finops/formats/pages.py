@@ -87,7 +87,8 @@ def _parse(file: PhysicalFile, name: str) -> Any:
 
 
 def _records(bucket: Any, name: str) -> Iterator[dict[str, Any]]:
-    if not (isinstance(bucket, dict) and isinstance(bucket.get("results"), list)):
+    results = bucket.get("results") if isinstance(bucket, dict) else None
+    if not (isinstance(results, list) and all(isinstance(result, dict) for result in results)):
         raise BadInputError(
             "is JSON, but its 'data' has no buckets with 'results'",
             where=name,
