@@ -12,7 +12,7 @@ from pathlib import Path
 from finops.errors import BadInputError, FinopsError, IncompleteDeliveryError, UsageError
 from finops.formats.detect import detect
 from finops.formats.files import PhysicalFile, inspect
-from finops.formats.manifests import Manifest, modified_at, newest, read_manifest, resolve_files
+from finops.formats.manifests import Manifest, belongs, modified_at, newest, read_manifest, resolve_files
 from finops.formats.names import groups
 from finops.formats.pages import more_to_come, page_columns
 from finops.formats.spec import FormatSpec
@@ -72,27 +72,33 @@ def find_deliveries(paths: Sequence[Path], specs: Sequence[FormatSpec], describe
     """The deliveries in files and folders. A file that is none becomes a problem; the others go on.
 
     Raises:
-        UsageError: a path does not exist, or ``wanted`` is no format.
+        UsageError: a path is no file and no folder, or ``wanted`` is no format.
     """
     found = Found()
     for path in paths:
         if not path.exists():
             raise UsageError(f"there is no file or folder '{path}'", next_step="Check the path.")
+        if not (path.is_file() or path.is_dir()):
+            raise UsageError(
+                f"'{path}' is neither a file nor a folder",
+                next_step="finops reads a bill several times over: write what comes through a pipe into a file first.",
+            )
     roots = [(path, path if path.is_dir() else path.parent) for path in paths]
     files = {file: root for path, root in roots for file in _walk(path, found)}
-    manifests = _read_manifests(files, found)
+    manifests, broken = _read_manifests(files, found)
     current, older = newest(manifests)
     found.passed_over += [f"{each.path}: replaced by a newer run of the same export" for each in older]
-    governed = {each.root for each in manifests}
-    data = [file for file in files if file not in {each.path for each in manifests}]
+    read = {each.path for each in manifests}.union(broken)
+    data = [file for file in files if file not in read]
     for manifest in sorted(current, key=lambda each: (each.made_at, str(each.path))):
-        _add(found, lambda m=manifest: _manifested(m, data, files, specs, describe, wanted))  # type: ignore[misc]
+        _add(found, lambda m=manifest: [_manifested(m, data, files, specs, describe, wanted)])  # type: ignore[misc]
     listed = {file.path for delivery in found.deliveries for file in delivery.files}
     loose = []
     for file in data:
-        if any(root in file.parents for root in governed):
-            if file not in listed:
-                found.passed_over.append(f"{file}: not in the newest manifest of its export")
+        if file in listed:
+            continue
+        if any(belongs(file, manifest) for manifest in manifests):
+            found.passed_over.append(f"{file}: not in the newest manifest of its export")
         else:
             loose.append(file)
     for group in groups(loose):
@@ -105,9 +111,9 @@ def find_deliveries(paths: Sequence[Path], specs: Sequence[FormatSpec], describe
     return found
 
 
-def _add(found: Found, make: Callable[[], Delivery]) -> None:
+def _add(found: Found, make: Callable[[], list[Delivery]]) -> None:
     try:
-        found.deliveries.append(make())
+        found.deliveries += make()
     except UsageError:
         raise
     except FinopsError as problem:
@@ -162,18 +168,19 @@ def _walk(path: Path, found: Found) -> Iterable[Path]:
     return sorted(files)
 
 
-def _read_manifests(files: Iterable[Path], found: Found) -> list[Manifest]:
-    manifests = []
+def _read_manifests(files: Iterable[Path], found: Found) -> tuple[list[Manifest], list[Path]]:
+    manifests, broken = [], []
     for file in files:
         if file.suffix.lower() == ".json":
             try:
                 manifest = read_manifest(file)
             except FinopsError as problem:
                 found.problems.append(problem)
+                broken.append(file)
                 continue
             if manifest:
                 manifests.append(manifest)
-    return manifests
+    return manifests, broken
 
 
 def _identify(
@@ -230,19 +237,19 @@ def _manifested(
 
 def _unmanifested(
     group: Sequence[Path], roots: dict[Path, Path], specs: Sequence[FormatSpec], describe: Describe, wanted: str
-) -> Delivery:
-    names = [_name(path, roots[path]) for path in group]
-    identified = [_identify(path, name, specs, describe, wanted) for path, name in zip(group, names, strict=True)]
-    spec = identified[0][1]
-    for (_, other), name in zip(identified, names, strict=True):
-        if other.id != spec.id:
-            raise UsageError(
-                f"the parts {names[0]} ({spec.id}) and {name} ({other.id}) look like one delivery but differ in format",
-                next_step="Load them one by one.",
-            )
-    files = tuple(file for file, _ in identified)
-    _refuse_twins(files, names)
-    return Delivery(spec, files, tuple(names), max(map(modified_at, group)))
+) -> list[Delivery]:
+    """One delivery; files that are numbered alike but differ in format are one for each format."""
+    parts: dict[str, list[tuple[FormatSpec, PhysicalFile, str]]] = {}
+    for path in group:
+        name = _name(path, roots[path])
+        file, spec = _identify(path, name, specs, describe, wanted)
+        parts.setdefault(spec.id, []).append((spec, file, name))
+    deliveries = []
+    for part in parts.values():
+        files, names = tuple(file for _, file, _ in part), tuple(name for _, _, name in part)
+        _refuse_twins(files, names)
+        deliveries.append(Delivery(part[0][0], files, names, max(modified_at(file.path) for file in files)))
+    return deliveries
 
 
 def _refuse_twins(files: Sequence[PhysicalFile], names: Sequence[str]) -> None:

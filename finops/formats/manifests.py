@@ -7,7 +7,6 @@ files are there, so a manifest whose files are missing is a delivery that has no
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from finops.errors import BadInputError, IncompleteDeliveryError
+from finops.formats.names import pattern, split
 
 _STAMP = re.compile(r"(20\d{2})-?(\d{2})-?(\d{2})T(\d{2})-?:?(\d{2})-?:?(\d{2})")
 _MARKS = tuple(
@@ -197,6 +197,24 @@ def resolve_files(manifest: Manifest, present: Sequence[Path]) -> list[Path]:
     return found
 
 
+def belongs(path: Path, manifest: Manifest) -> bool:
+    """Is a file that no manifest lists another part, or of another run, of this export? Then it is called as its files are.
+
+    What else lies in the folder is no business of the manifest: a bill of another provider is a delivery of its own.
+    """
+    if manifest.root not in path.parents:
+        return False
+    *folders, name = path.relative_to(manifest.root).parts
+    here, called = pattern(folders), pattern(split(name))
+    if here == pattern(manifest.path.relative_to(manifest.root).parts[:-1]):
+        here = ()  # beside the manifest, or where another run has its own
+    for key in map(PurePosixPath, manifest.files):
+        above = zip(reversed(here), reversed(pattern(key.parts[:-1])), strict=False)
+        if pattern(split(key.name)) == called and all(mine == theirs for mine, theirs in above):
+            return True
+    return False
+
+
 def _shared_tail(key: str, path: Path) -> int:
     count = 0
     for mine, theirs in zip(reversed(PurePosixPath(key).parts), reversed(path.parts), strict=False):
@@ -227,7 +245,9 @@ def _lies_where(key: str, path: Path, manifest: Manifest) -> bool:
     What is above is the reader's own filing; a file beside its manifest may have any key.
     """
     folders, beside = path.parent.absolute().parts, manifest.path.parent.absolute().parts
-    shared = len(os.path.commonprefix([folders, beside]))
+    shared = next(
+        (n for n, (a, b) in enumerate(zip(folders, beside, strict=False)) if a != b), min(len(folders), len(beside))
+    )
     named = PurePosixPath(key).parts[:-1]
     compared = zip(reversed(folders[shared:]), reversed(named), strict=False)
     return all(mine.lower() == theirs.lower() for mine, theirs in compared)

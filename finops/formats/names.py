@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 _PART = re.compile(r"(?:(?<=[-_.])|(?<=part)|^)\d{1,12}$|^\d{16}(-\d+)?$", re.IGNORECASE)
@@ -39,6 +40,11 @@ def split(name: str) -> tuple[str, str]:
     return stem, suffix
 
 
+@lru_cache(maxsize=10_000)
+def _without_numbers(part: str) -> str:
+    return _RUNNING.sub("#", part.lower())
+
+
 def pattern(parts: Sequence[str]) -> tuple[str, ...]:
     """Folders and a file's name without what changes from run to run and from part to part: numbers, dates and ids."""
-    return tuple(_RUNNING.sub("#", part.lower()) for part in parts)
+    return tuple(map(_without_numbers, parts))
