@@ -75,16 +75,25 @@ def _explain_file(
         for column, declared in zip(typed_columns(plain, described), spec.columns, strict=True):
             if column.physical and _raises(con, f"SELECT count({column.expression}) FROM ({base})"):
                 row, cell, value = _first_bad_cell(con, column, base)
-                line = f", line {row + 1}" if file.kind == "csv" else f", row {row}"
                 return BadInputError(
                     f"cannot read {_shown(value)} as {_article(declared.type)}",
-                    where=f"{name}{line}, column {cell}",
+                    where=f"{name}, {_place(con, file, base, row)}, column {cell}",
                     next_step=NEXT.get(declared.type, "Fix the cell at its source or export again."),
                 )
     finally:
         con.execute("DROP TABLE IF EXISTS temp.diagnosed")
         con.execute("DROP TABLE IF EXISTS temp.diagnosed_cells")
     return None
+
+
+def _place(con: Cursor, file: PhysicalFile, base: str, row: int) -> str:
+    """The line of a CSV, where no cell before it holds a line break; else the row, which an editor does not show."""
+    if file.kind == "csv" and not any("\n" in column for column in file.columns):
+        before = f"SELECT row_number() OVER () AS finops_row, CAST(t AS VARCHAR) AS cells FROM ({base}) AS t"
+        broken = f"SELECT 1 FROM ({before}) WHERE finops_row < {row} AND contains(cells, chr(10))"
+        if not con.execute(f"{broken} LIMIT 1").fetchone():
+            return f"line {row + 1}"
+    return f"row {row}"
 
 
 def _raises(con: Cursor, query: str) -> bool:

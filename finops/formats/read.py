@@ -177,6 +177,7 @@ _SQL_TYPES = {
     "map": "MAP(VARCHAR, VARCHAR)",
     "pairs": "MAP(VARCHAR, VARCHAR)",
     "json": "JSON",
+    "stated": "BOOLEAN",
 }
 _FIELD_TYPES = {"text": "VARCHAR", "money": "DECIMAL(38, 18)"}
 
@@ -286,6 +287,8 @@ def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
             return f"CAST({text} AS JSON)"
         case "records":
             return _records_of_text(column, text)
+        case "stated":
+            return f"nullif({text} IS NOT NULL, false)"
         case _:
             return text
 
@@ -308,6 +311,8 @@ def _from_typed(column: ColumnSpec, expression: str, physical: str) -> str:
             return f"to_json({expression})"
         case "records":
             return _typed_records(column, expression, physical)
+        case "stated":
+            return f"nullif({expression} IS NOT NULL, false)"
         case "epoch":
             return f"make_timestamp(CAST({expression} AS BIGINT) * 1000000)"
         case _:

@@ -10,14 +10,15 @@ from typing import Any
 from finops.errors import QueryFileError
 from finops.rules.header import QueryFile
 
-COLUMN_TYPES = ("text", "money", "number", "timestamp", "month", "epoch", "map", "pairs", "json", "records")
+COLUMN_TYPES = ("text", "money", "number", "timestamp", "month", "epoch", "map", "pairs", "json", "records", "stated")
 """What a delivered column may be declared as.
 
 text: kept as it is. money, number: DECIMAL(38,18). timestamp: TIMESTAMP in UTC. epoch: seconds since 1970.
 month: the first of a timestamp's month. Dimensions must not read what changes from row to row, or each row becomes one:
 a billing period that has to be derived from a usage time is derived through this type.
 map: MAP(VARCHAR, VARCHAR). pairs: a list of {key, value} as such a map. json: kept as JSON text.
-records: a list of records with declared fields.
+records: a list of records with declared fields. stated: TRUE where the cell holds anything, else NULL; for dimensions that
+depend on a measure's being there (its unit) and must not read the measure itself.
 """
 
 
@@ -136,7 +137,7 @@ def _column(query: QueryFile, name: str, spec: Any) -> ColumnSpec:
         prefixes=tuple(_list(options.get("prefix", ()))),
         fields=tuple((options.get("fields") or {}).items()),
         lenient=options.get("lenient", ""),
-        narrow=options.get("narrow", False) or options["type"] == "month",
+        narrow=options.get("narrow", False) or options["type"] in ("month", "stated"),
     )
 
 

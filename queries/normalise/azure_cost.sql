@@ -61,6 +61,7 @@ reads:
   publisher_name: {type: text, from: PublisherName}
   publisher_type: {type: text, from: PublisherType}
   quantity: {type: number, from: [Quantity, UsageQuantity, ConsumedQuantity]}
+  quantity_stated: {type: stated, from: [Quantity, UsageQuantity, ConsumedQuantity]}
   resource_group: {type: text, from: [ResourceGroupName, ResourceGroup]}
   resource_id: {type: text, from: [ResourceId, InstanceId, InstanceName]}
   resource_location: {type: text, from: ResourceLocation}
@@ -118,10 +119,10 @@ SELECT
 
     CASE WHEN unit_of_measure IS NOT NULL THEN quantity END AS ConsumedQuantity,     -- a rounding row has a quantity of nothing
     -- '1 Hour' and '100 Hours' both count hours; '10K' stays as it is
-    CASE WHEN quantity IS NOT NULL
+    CASE WHEN quantity_stated
          THEN regexp_replace(regexp_replace(unit_of_measure, '^[0-9.,]+ +', ''), '^Hour$', 'Hours') END AS ConsumedUnit,
     CASE WHEN unit_of_measure LIKE '1 %' THEN quantity END AS PricingQuantity,
-    CASE WHEN unit_of_measure LIKE '1 %' AND quantity IS NOT NULL THEN unit_of_measure END AS PricingUnit,
+    CASE WHEN unit_of_measure LIKE '1 %' AND quantity_stated THEN unit_of_measure END AS PricingUnit,
     CASE WHEN coalesce(pricing_currency, billing_currency) = billing_currency THEN payg_price END AS ListUnitPrice,
     CASE WHEN coalesce(pricing_currency, billing_currency) = billing_currency THEN unit_price END AS ContractedUnitPrice,
     pricing_currency AS PricingCurrency,

@@ -19,6 +19,7 @@ nulls: ['', 'NULL', 'null']
 reads:
   availability_domain: {type: text, from: product/availabilityDomain}
   billed_quantity: {type: number, from: usage/billedQuantity}
+  billed_quantity_stated: {type: stated, from: usage/billedQuantity}
   compartment_id: {type: text, from: product/compartmentId}
   compartment_name: {type: text, from: product/compartmentName}
   currency_code: {type: text, from: cost/currencyCode}
@@ -56,9 +57,9 @@ SELECT
     description AS ChargeDescription,
     'Usage-Based' AS ChargeFrequency,
     billed_quantity AS ConsumedQuantity,
-    CASE WHEN billed_quantity IS NOT NULL THEN sku_unit_description END AS ConsumedUnit,
+    CASE WHEN billed_quantity_stated THEN sku_unit_description END AS ConsumedUnit,
     billed_quantity AS PricingQuantity,
-    CASE WHEN billed_quantity IS NOT NULL THEN sku_unit_description END AS PricingUnit,
+    CASE WHEN billed_quantity_stated THEN sku_unit_description END AS PricingUnit,
     unit_price AS ContractedUnitPrice,
 
     coalesce(subscription_id, tenant_id) AS BillingAccountId,

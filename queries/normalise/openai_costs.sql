@@ -28,6 +28,7 @@ reads:
   project_id: text
   project_name: text
   quantity: number
+  quantity_stated: {type: stated, from: quantity}
   quantity_unit: text
   user_id: text
 */
@@ -46,7 +47,7 @@ SELECT
     line_item AS ChargeDescription,
     'Usage-Based' AS ChargeFrequency,
     quantity AS ConsumedQuantity,
-    CASE WHEN quantity IS NOT NULL THEN quantity_unit END AS ConsumedUnit,
+    CASE WHEN quantity_stated THEN quantity_unit END AS ConsumedUnit,
 
     organization_id AS BillingAccountId,
     organization_name AS BillingAccountName,

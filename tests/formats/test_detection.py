@@ -671,6 +671,32 @@ def test_the_cell_that_is_named_is_the_one_that_is_wrong(desk: Desk) -> None:
     assert str(report.problems[0]).startswith("x.csv, line 4, column Tags: cannot read '{broken' as a JSON object")
 
 
+@pytest.mark.parametrize(("format_id", "measure"), [("azure_cost", "Quantity"), ("oci_cost", "usage/billedQuantity"), ("openai_costs", "quantity")])
+def test_quantities_that_differ_are_no_other_dimension(desk: Desk, format_id: str, measure: str) -> None:
+    """A unit is given where a quantity is; how much it is must not make every row a combination of its own."""
+    if format_id == "openai_costs":
+        results = [{"amount": {"value": 1, "currency": "usd"}, "quantity": each, "quantity_unit": "tokens"} for each in (1, 2, None)]
+        rows = desk.rows("page.json", openai_page(*results), format_id)
+    else:
+        row = AZURE if format_id == "azure_cost" else OCI
+        rows = desk.rows("x.csv", csv_of(*(row | {measure: each} for each in ("1", "2", ""))), format_id)
+    with_quantity = [row for row in rows if row["ConsumedQuantity"] is not None]
+    assert sorted(row["ConsumedQuantity"] for row in with_quantity) == [1, 2]
+    assert len({row["x_DimensionId"] for row in with_quantity}) == 1
+    assert all(row["ConsumedUnit"] for row in with_quantity)
+    assert [row["ConsumedUnit"] for row in rows if row["ConsumedQuantity"] is None] == [None]
+
+
+def test_where_cells_hold_line_breaks_the_row_is_counted_and_not_the_line(desk: Desk) -> None:
+    """An editor shows line 5 where the third row of the table is; a wrong number sends people astray."""
+    bad = AZURE | {"Cost": "?"}
+    broken = AZURE | {"MeterName": "one\ntwo\nthree"}
+    text = csv_of(broken, AZURE, bad)
+    assert str(desk.load("x.csv", text).problems[0]).startswith("x.csv, row 3, column Cost: cannot read '?'")
+    after = csv_of(AZURE, bad, broken)
+    assert str(desk.load("y.csv", after).problems[0]).startswith("y.csv, line 3, column Cost: cannot read '?'")
+
+
 def test_an_empty_cost_is_not_zero(desk: Desk) -> None:
     report = desk.load("x.csv", csv_of(AZURE, AZURE | {"Cost": ""}))
     assert "1 rows have no cost" in str(report.problems[0])
