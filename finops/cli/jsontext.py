@@ -8,14 +8,19 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from finops.reports.csv import json_ready
 from finops.reports.money import plain
 
 _MARKED = re.compile(r'"\\u0000(-?[0-9.]+)\\u0000"')
 
 
 def dumps(value: Any, indent: int | None = 2) -> str:
-    """JSON text. Decimals are numbers, dates ISO 8601 text."""
-    return _MARKED.sub(r"\1", json.dumps(value, indent=indent, default=_other, ensure_ascii=False))
+    """JSON text. Decimals are numbers, dates ISO 8601 text, NaN and infinity null; keys are text."""
+    try:
+        text = json.dumps(value, indent=indent, default=_other, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):  # a key that is no text, or a number that JSON does not have
+        text = json.dumps(json_ready(value), indent=indent, default=_other, ensure_ascii=False, allow_nan=False)
+    return _MARKED.sub(r"\1", text)
 
 
 def timestamp(value: datetime) -> str:

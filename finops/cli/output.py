@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,7 @@ from finops.warehouse.ask import Answer
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet", "xlsx")
 BINARY = ("parquet", "xlsx")
 _SHOWN_ROWS = 200
+_SHEET_ROWS = 1_048_576
 
 output_options: list[Callable[[Any], Any]] = [
     click.option(
@@ -52,19 +54,30 @@ def write(answer: Answer, format_: str | None, output: Path | None, *, colour: b
     chosen = format_ or _format_of(output)
     if output is None and chosen in BINARY:
         raise UsageError(f"{chosen} is not text", next_step=f"Give it a file: --output result.{chosen}")
-    counted = _Counted(answer.rows)
-    answer = Answer(answer.columns, answer.types, iter(counted))
     if chosen in BINARY:
         assert output is not None
         with _whole(output) as partial:
-            _write_frame(answer, chosen, partial)
-    elif output is not None:
+            return _write_frame(answer, chosen, partial)
+    counted = _Counted(answer.rows())
+    result = Result(answer.columns, answer.types, answer.unique_columns, iter(counted))
+    if output is not None:
         with _whole(output) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-            _TEXT[chosen](answer, file, False)
+            _TEXT[chosen](result, file, False)
     else:
-        _TEXT[chosen](answer, sys.stdout, colour and sys.stdout.isatty())
+        _TEXT[chosen](result, sys.stdout, colour and sys.stdout.isatty())
         sys.stdout.flush()
     return counted.count
+
+
+@dataclass(frozen=True)
+class Result:
+    """An answer while it is written."""
+
+    columns: Sequence[str]
+    types: Sequence[str]
+    keys: Sequence[str]
+    """The columns' names for formats in which a name can't stand twice."""
+    rows: Iterator[Sequence[Any]]
 
 
 class _Counted:
@@ -119,7 +132,7 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def _csv(answer: Answer, file: IO[str], colour: bool) -> None:
+def _csv(answer: Result, file: IO[str], colour: bool) -> None:
     import csv
 
     from finops.reports.csv import cell
@@ -130,21 +143,21 @@ def _csv(answer: Answer, file: IO[str], colour: bool) -> None:
         writer.writerow(map(cell, row))
 
 
-def _json(answer: Answer, file: IO[str], colour: bool) -> None:
+def _json(answer: Result, file: IO[str], colour: bool) -> None:
     first = True
     file.write("[")
     for row in answer.rows:
-        file.write(("\n  " if first else ",\n  ") + dumps(dict(zip(answer.columns, row, strict=True)), indent=None))
+        file.write(("\n  " if first else ",\n  ") + dumps(dict(zip(answer.keys, row, strict=True)), indent=None))
         first = False
     file.write("]\n" if first else "\n]\n")
 
 
-def _jsonl(answer: Answer, file: IO[str], colour: bool) -> None:
+def _jsonl(answer: Result, file: IO[str], colour: bool) -> None:
     for row in answer.rows:
-        file.write(dumps(dict(zip(answer.columns, row, strict=True)), indent=None) + "\n")
+        file.write(dumps(dict(zip(answer.keys, row, strict=True)), indent=None) + "\n")
 
 
-def _markdown(answer: Answer, file: IO[str], colour: bool) -> None:
+def _markdown(answer: Result, file: IO[str], colour: bool) -> None:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
 
@@ -160,7 +173,7 @@ def _numeric(type_: str) -> bool:
     )
 
 
-def _table(answer: Answer, file: IO[str], colour: bool) -> None:
+def _table(answer: Result, file: IO[str], colour: bool) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -189,7 +202,7 @@ def _shown(value: Any) -> str:
     return text(value)
 
 
-_TEXT: dict[str, Callable[[Answer, IO[str], bool], None]] = {
+_TEXT: dict[str, Callable[[Result, IO[str], bool], None]] = {
     "table": _table,
     "csv": _csv,
     "json": _json,
@@ -198,26 +211,23 @@ _TEXT: dict[str, Callable[[Answer, IO[str], bool], None]] = {
 }
 
 
-def _write_frame(answer: Answer, chosen: str, path: Path) -> None:
+def _write_frame(answer: Answer, chosen: str, path: Path) -> int:
+    """Straight from the database's columns: no cell becomes a Python object on its way to Parquet."""
     import polars
 
-    rows = list(answer.rows)
-    schema = {column: _frame_type(polars, type_) for column, type_ in zip(answer.columns, answer.types, strict=True)}
-    data = {
-        column: [text(row[i]) if isinstance(row[i], (dict, list)) else row[i] for row in rows]
-        for i, column in enumerate(answer.columns)
-    }
-    frame = polars.DataFrame(data, schema_overrides={k: v for k, v in schema.items() if v is not None}, strict=False)
+    try:
+        frame = answer.arrow(polars.DataFrame)
+    except polars.exceptions.ComputeError as error:  # the database's error, met while its rows were read
+        raise UsageError(str(error).removeprefix("got external error: ")) from error
     if chosen == "parquet":
         frame.write_parquet(path)
-        return
+        return frame.height
+    if frame.height >= _SHEET_ROWS:
+        raise UsageError(
+            f"there are {frame.height:,} rows, and a sheet of a workbook has {_SHEET_ROWS:,}",
+            next_step="Ask for fewer, or write .parquet or .csv.",
+        )
     buffer = io.BytesIO()
     frame.write_excel(buffer, autofit=True, header_format={"bold": True}, freeze_panes="A2")
     path.write_bytes(buffer.getvalue())
-
-
-def _frame_type(polars: Any, type_: str) -> Any:
-    import re
-
-    decimal = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", type_)
-    return polars.Decimal(int(decimal[1]), int(decimal[2])) if decimal else None
+    return frame.height

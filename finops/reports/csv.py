@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -36,9 +37,24 @@ def cell(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (Mapping, list, tuple)):
-        value = json.dumps(value, ensure_ascii=False, sort_keys=True, default=cell, separators=(",", ":"))
+        value = json.dumps(json_ready(value), ensure_ascii=False, sort_keys=True, default=cell, separators=(",", ":"))
     text = str(value)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def json_ready(value: Any) -> Any:
+    """The value as JSON can say it: keys are text (a histogram's are dates or numbers), NaN and infinity are null."""
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else _key(key): json_ready(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _key(value: Any) -> str:
+    return "null" if value is None else cell(value).removeprefix("'")
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
