@@ -89,3 +89,10 @@ class IncompleteDeliveryError(BadInputError):
 
     exit_code = 3
     slug = "incomplete-delivery"
+
+
+class InternalError(FinopsError):
+    """Something that should not be possible: a fault of finops itself."""
+
+    exit_code = 1
+    slug = "internal"

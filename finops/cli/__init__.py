@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,6 @@ import click
 
 from finops import __version__
 from finops.cli.app import App
-from finops.errors import FinopsError
 
 COMMANDS = {
     "init": "Start a workspace: finops.toml, mapping files, a folder for your own queries.",
@@ -26,6 +26,10 @@ COMMANDS = {
     "explain": "One resource or finding: its charges, its team, the rules that looked at it.",
     "queries": "The SQL files: shipped and yours.",
 }
+
+
+class ClosedPipe(Exception):  # noqa: N818
+    """The reader of our output has gone. Not an OSError: click would make exit code 1 of that."""
 
 
 class LazyGroup(click.Group):
@@ -53,6 +57,24 @@ class LazyGroup(click.Group):
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx) from error
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError as error:
+            raise ClosedPipe from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ClosedPipe from error
+        except SystemExit as error:  # rich makes that of a closed pipe
+            if isinstance(error.__context__, BrokenPipeError):
+                raise ClosedPipe from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -93,33 +115,39 @@ def cli(ctx: click.Context, config: Path | None, today: date | None, verbose: in
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; errors become one clear message and the documented exit code."""
-    sys.exit(run(args))
+    code = run(args)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_stdout()
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None) -> int:
     """As ``main``, but returns the exit code."""
+    from finops.cli import failures
+
+    given = args if args is not None else sys.argv[1:]
     try:
         result: Any = cli.main(args=args, prog_name="finops", standalone_mode=False)
-    except FinopsError as error:
-        return _fail(error, args)
-    except click.exceptions.Abort:
-        click.echo("Stopped. What was finished is kept; run the command again to go on.", err=True)
-        return 130
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return failures.stopped()
     except click.ClickException as error:
         error.show()
         return 2
-    except BrokenPipeError:
-        sys.stderr.close()
+    except ClosedPipe:  # who reads has seen enough, as in 'finops analyze … | head -1'
+        _let_go_of_stdout()
         return 0
+    except Exception as error:
+        return failures.fail(error, given)
     return result if isinstance(result, int) else 0
 
 
-def _fail(error: FinopsError, args: list[str] | None) -> int:
-    click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(str(error), err=True)
-    given = args if args is not None else sys.argv[1:]
-    if "-vv" in given:
-        import traceback
-
-        traceback.print_exception(error)
-    return error.exit_code
+def _let_go_of_stdout() -> None:
+    """What is still buffered goes nowhere; else Python complains about the pipe when it ends."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), descriptor)

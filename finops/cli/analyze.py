@@ -58,7 +58,7 @@ def analyze(
         arguments = _given(given) | ({"period": period} if period else {})
         text, values = named.body, bind(named, arguments, app.calendar)[0]
     else:
-        text = file.read_text(encoding="utf-8") if file else sys.stdin.read() if sql == "-" else str(sql)
+        text = _sql_of(file) if file else sys.stdin.read() if sql == "-" else str(sql)
         values = _calendar(app, period) | _given(given)
     settings = app.workspace.config.warehouse
     con = sandbox(app.workspace.warehouse, settings.memory_limit, settings.threads)
@@ -68,6 +68,15 @@ def analyze(
         con.close()
     if output:
         app.say(f"{rows:,} rows -> {output}")
+
+
+def _sql_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"is not UTF-8 (byte {error.start})", where=str(file), next_step="Save it as UTF-8."
+        ) from error
 
 
 def _given(items: tuple[str, ...]) -> dict[str, str]:

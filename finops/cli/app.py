@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from finops.config.load import Workspace
+    from finops.errors import FinopsError
     from finops.rules.catalogue import Catalogue
     from finops.warehouse.connection import Connection
 
@@ -38,8 +39,16 @@ class App:
             ConfigError: there is none, or it is wrong.
         """
         from finops.config.load import find_workspace
+        from finops.errors import ConfigError
 
-        return find_workspace(self.config)
+        try:
+            return find_workspace(self.config)
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"finops.toml is not UTF-8 (byte {error.start})",
+                where=str(self.config or ""),
+                next_step="Save it as UTF-8.",
+            ) from error
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -83,21 +92,40 @@ class App:
     @property
     def colour(self) -> bool:
         """May colours be used?"""
-        return not self.no_color and not os.environ.get("NO_COLOR")
+        return coloured(self.no_color)
 
     def say(self, text: str) -> None:
         """Talk, on stderr."""
         if not self.quiet:
-            click.echo(text, err=True)
+            _talk(text)
 
     def detail(self, text: str) -> None:
         """Talk that only -v asks for."""
         if self.verbose:
-            click.echo(text, err=True)
+            _talk(text)
 
     def warn(self, text: str) -> None:
         """Something that the reader should not miss, whatever the verbosity."""
-        click.secho("warning: ", fg="yellow" if self.colour else None, err=True, nl=False)
+        _talk(click.style("warning: ", fg="yellow" if self.colour else None, reset=self.colour) + text)
+
+    def error(self, problem: FinopsError) -> None:
+        """A problem that does not stop the rest."""
+        error_line(problem, self.colour)
+
+
+def coloured(no_color: bool) -> bool:
+    """May colours be used?"""
+    return not no_color and not os.environ.get("NO_COLOR")
+
+
+def error_line(problem: FinopsError, colour: bool) -> None:
+    """An error in words, on stderr."""
+    _talk((click.style("error: ", fg="red", bold=True) if colour else "error: ") + str(problem))
+
+
+def _talk(text: str) -> None:
+    """A line on stderr. That nobody reads it any more is no reason to stop the work."""
+    with suppress(BrokenPipeError):
         click.echo(text, err=True)
 
 

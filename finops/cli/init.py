@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ CONFIG = """\
 # A finops workspace. Every key is in docs/configuration.md; paths are relative to this file.
 
 [company]
-name = "{name}"
+name = {name}
 
 # Where bills come from: a section per source, named as you like. 'finops collect' reads them all, 'finops run' does that
 # and builds and reports. Single files go in with 'finops load FILE'.
@@ -47,8 +48,8 @@ MAPPINGS = {
     "tag_aliases.csv": ("kind,alias,canonical", ["key,tema,team", "value,ml-reserch,ml-research"]),
     "accounts.csv": ("account_id,team", ["111122223333,search"]),
     "projects.csv": ("project_id,team", ["acme-search-prod,search"]),
-    "resources.csv": ("pattern,team", ["^search-,search"]),
-    "callers.csv": ("pattern,team", [":role/search-,search"]),
+    "resources.csv": ("pattern,team", ["search-.*,search"]),
+    "callers.csv": ("pattern,team", [".*:role/search-.*,search"]),
 }
 
 QUERIES_README = """\
@@ -75,14 +76,19 @@ def init(app: App, folder: Path, example: bool) -> None:
     if config.exists():
         raise UsageError("is a workspace already", where=str(folder.resolve()), next_step="Edit its finops.toml.")
     folder.mkdir(parents=True, exist_ok=True)
-    name = folder.resolve().name.replace('"', "")
-    _write(config, CONFIG.format(name=name))
+    _write(config, CONFIG.format(name=_toml_text(folder.resolve().name)))
     for file, (header, examples) in MAPPINGS.items():
         _write(folder / "mappings" / file, "\n".join([header, *(examples if example else []), ""]))
     _write(folder / "queries" / "README.md", QUERIES_README)
     _write(folder / ".gitignore", "finops.duckdb*\nlanding/\nreports/\n")
     app.say(f"A workspace is in {folder.resolve()}.")
     app.say("Next: finops load BILLS, then finops report.")
+
+
+def _toml_text(text: str) -> str:
+    """A basic string of TOML: JSON's escapes are among TOML's, but TOML has DEL escaped too, and no half characters."""
+    whole = text.encode("utf-8", "replace").decode()
+    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _write(path: Path, text: str) -> None:

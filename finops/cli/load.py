@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,24 @@ import click
 
 from finops.cli.app import App, pass_app
 from finops.cli.jsontext import dumps
+from finops.errors import UsageError
 
 if TYPE_CHECKING:
+    from finops.formats.deliveries import Delivery
     from finops.pipeline.loading import LoadReport
+
+
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""As for the sections of finops.toml."""
+
+
+def _source_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not SOURCE_NAME.fullmatch(value):
+        raise UsageError(
+            f"--source {value!r} is no name for a source",
+            next_step="A name has small letters, digits, '-' and '_', and begins with a letter or a digit: prod-aws",
+        )
+    return value
 
 
 @click.command()
@@ -21,6 +37,7 @@ if TYPE_CHECKING:
     "source_id",
     default="files",
     show_default=True,
+    callback=_source_name,
     metavar="NAME",
     help="Whose bill it is: slices are replaced per source.",
 )
@@ -86,8 +103,7 @@ def tell(app: App, report: LoadReport) -> None:
             if each.warning:
                 app.warn(f"{name}: {each.warning}")
     for problem in report.problems:
-        click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-        click.echo(str(problem), err=True)
+        app.error(problem)
 
 
 def as_data(report: LoadReport) -> dict[str, Any]:
@@ -134,14 +150,22 @@ def as_data(report: LoadReport) -> dict[str, Any]:
 def _dry_run(app: App, loader: Any, paths: tuple[Path, ...], wanted: str, as_json: bool) -> int:
     deliveries, report = loader.find(paths, wanted)
     if as_json:
-        found = [
-            {"format": d.spec.id, "files": list(d.names), "delivered_at": d.delivered_at.isoformat()}
-            for d in deliveries
-        ]
-        click.echo(dumps({"would_load": found, **as_data(report)}))
+        click.echo(dumps({"would_load": found_as_data(deliveries), **as_data(report)}))
     else:
-        for delivery in deliveries:
-            size = sum(file.path.stat().st_size for file in delivery.files)
-            app.say(f"would load  {', '.join(delivery.names[:3])} ({delivery.spec.id}, {size:,} bytes)")
-        tell(app, report)
+        tell_found(app, deliveries, report)
     return exit_code(report)
+
+
+def found_as_data(deliveries: list[Delivery]) -> list[dict[str, Any]]:
+    """What a dry run found, for machines."""
+    return [
+        {"format": d.spec.id, "files": list(d.names), "delivered_at": d.delivered_at.isoformat()} for d in deliveries
+    ]
+
+
+def tell_found(app: App, deliveries: list[Delivery], report: LoadReport) -> None:
+    """What a dry run found, in words. What is loaded already is found too: loading it again changes nothing."""
+    for delivery in deliveries:
+        size = sum(file.path.stat().st_size for file in delivery.files)
+        app.say(f"would load  {', '.join(delivery.names[:3])} ({delivery.spec.id}, {size:,} bytes)")
+    tell(app, report)

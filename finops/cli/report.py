@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 )
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Default: reports/.")
 @pass_app
-def report(app: App, names: tuple[str, ...], period: str | None, output: Path | None) -> None:
+def report(app: App, names: tuple[str, ...], period: str | None, output: Path | None) -> int:
     """Write the HTML and CSV report of a period, with a manifest of what it was made from.
 
     What has been loaded but not built yet is built first. The last line on stdout names the page.
@@ -30,12 +30,15 @@ def report(app: App, names: tuple[str, ...], period: str | None, output: Path | 
       finops report --period 2026-W43
     """
     from finops.cli.build import build_stages, finish_loading
+    from finops.cli.load import exit_code
 
     with app.warehouse() as con:
-        finish_loading(app, con)
+        pending = finish_loading(app, con)
         build_stages(app, con)
-        for page in write_reports(app, con, names, period, output):
-            click.echo(page)
+        pages = write_reports(app, con, names, period, output)
+    for page in pages:
+        click.echo(page)
+    return exit_code(pending)
 
 
 def write_reports(

@@ -27,6 +27,8 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
     """
     from finops.cli.build import build_stages, finish_loading
     from finops.cli.collect import as_data, collect_sources, exit_code
+    from finops.cli.load import as_data as loads_as_data
+    from finops.cli.load import exit_code as loads_exit_code
     from finops.cli.report import write_reports
 
     started = datetime.now(tz=UTC).replace(tzinfo=None)
@@ -34,11 +36,11 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
     with app.warehouse() as con:
         outcome, detail, written, sources, code = "failed", "", [], [], 1
         try:
-            finish_loading(app, con)
+            pending = finish_loading(app, con)
             sources = collect_sources(app, con)
             stages = build_stages(app, con)
             written = write_reports(app, con, (), period)
-            code = exit_code(sources)
+            code = max(exit_code(sources), loads_exit_code(pending))
             outcome = "complete" if code == 0 else "incomplete"
         except FinopsError as error:
             detail = str(error)
@@ -60,6 +62,7 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
         data: dict[str, Any] = {
             "run_id": run_id,
             "outcome": outcome,
+            "pending": loads_as_data(pending),
             "sources": [as_data(each) for each in sources],
             "stages": [{"stage": s.stage, "status": s.status, "rows": s.rows} for s in stages.stages],
             "reports": [str(page) for page in written],
