@@ -80,3 +80,16 @@ def test_what_is_no_number_is_an_error_and_never_null(text: str) -> None:
 def test_doubles_that_are_no_amount_are_an_error_and_never_null(number: str) -> None:
     with pytest.raises(duckdb.Error):
         CON.execute("SELECT money_double(CAST(? AS DOUBLE))", [number]).fetchone()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(min_value=-1e24, max_value=1e24, allow_nan=False), min_size=1, max_size=100))
+def test_quantities_are_large_and_have_twelve_decimals(numbers: list[float]) -> None:
+    rows = CON.execute("SELECT quantity_double(x) FROM (SELECT unnest(?::DOUBLE[]) AS x)", [numbers]).fetchall()
+    with localcontext(prec=80):
+        assert all(abs(row[0] - Decimal(repr(number))) <= Decimal("1e-12") for row, number in zip(rows, numbers, strict=True))
+
+
+@pytest.mark.parametrize(("text", "amount"), [("2.6e21", "2600000000000000000000"), ("1,234.5", "1234.5"), ("0.000001234567", "0.000001234567")])
+def test_a_petabyte_for_a_month_is_a_quantity(text: str, amount: str) -> None:
+    assert CON.execute("SELECT quantity_text(?)", [text]).fetchone() == (Decimal(amount),)

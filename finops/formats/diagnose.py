@@ -24,7 +24,8 @@ class Cursor(Protocol):
 
 NEXT = {
     "money": "A cost must be a plain number such as 1234.56 or 4e-07. Fix the cell at its source or export again.",
-    "number": "A quantity must be a plain number. Fix the cell at its source or export again.",
+    "quantity": "A quantity must be a plain number. Fix the cell at its source or export again.",
+    "number": "A price must be a plain number. Fix the cell at its source or export again.",
     "month": "Dates must be in the format's own spelling; finops does not guess day and month.",
     "timestamp": "Dates must be in the format's own spelling; finops does not guess day and month.",
     "map": "Tags must be a JSON object. Export again; a program that edits CSVs may have cut the cell.",
@@ -163,6 +164,7 @@ def _article(type_: str) -> str:
     return {
         "money": "an amount of money",
         "number": "a number",
+        "quantity": "a number",
         "timestamp": "a date and time",
         "month": "a date and time",
         "epoch": "seconds since 1970",

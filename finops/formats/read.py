@@ -106,7 +106,7 @@ def _decimal_commas(file: PhysicalFile, names: Sequence[str], spec: FormatSpec |
     """Between semicolons a comma is a decimal one, or an American's thousands: such a number is spoilt, so that it is refused."""
     if file.delimiter != ";" or spec is None:
         return ""
-    wanted = {fold(each) for column in spec.columns if column.type in ("money", "number") for each in column.candidates}
+    wanted = {fold(each) for column in spec.columns if column.type in ("money", "number", "quantity") for each in column.candidates}
     spoilt = [quote(name) for name in names if wanted.intersection(spellings(name))]
     marked = (f"CASE WHEN contains({c}, ',') THEN {c} || ' (between semicolons)' ELSE {c} END AS {c}" for c in spoilt)
     return f" REPLACE ({', '.join(marked)})" if spoilt else ""
@@ -171,6 +171,7 @@ _SQL_TYPES = {
     "text": "VARCHAR",
     "money": "DECIMAL(38, 18)",
     "number": "DECIMAL(38, 18)",
+    "quantity": "DECIMAL(38, 12)",
     "timestamp": "TIMESTAMP",
     "month": "TIMESTAMP",
     "epoch": "TIMESTAMP",
@@ -274,6 +275,8 @@ def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
     match column.type:
         case "money" | "number":
             return f"money_text({text})"
+        case "quantity":
+            return f"quantity_text({text})"
         case "timestamp" | "month":
             formats = ", ".join(literal(each) for each in spec.timestamps)
             return f"CAST(strptime({text}, [{formats}]) AS TIMESTAMP)"
@@ -295,8 +298,9 @@ def _from_text(spec: FormatSpec, column: ColumnSpec, text: str) -> str:
 
 def _from_typed(column: ColumnSpec, expression: str, physical: str) -> str:
     match column.type:
-        case "money" | "number":
-            return f"money_double({expression})" if physical in ("DOUBLE", "FLOAT") else _cast(expression, column)
+        case "money" | "number" | "quantity":
+            macro = "quantity_double" if column.type == "quantity" else "money_double"
+            return f"{macro}({expression})" if physical in ("DOUBLE", "FLOAT") else _cast(expression, column)
         case "text":
             return f"nullif(CAST({expression} AS VARCHAR), '')"
         case "map":

@@ -10,10 +10,11 @@ from typing import Any
 from finops.errors import QueryFileError
 from finops.rules.header import QueryFile
 
-COLUMN_TYPES = ("text", "money", "number", "timestamp", "month", "epoch", "map", "pairs", "json", "records", "stated")
+COLUMN_TYPES = ("text", "money", "number", "quantity", "timestamp", "month", "epoch", "map", "pairs", "json", "records", "stated")
 """What a delivered column may be declared as.
 
-text: kept as it is. money, number: DECIMAL(38,18). timestamp: TIMESTAMP in UTC. epoch: seconds since 1970.
+text: kept as it is. money, number: DECIMAL(38,18). quantity: DECIMAL(38,12), because byte-seconds have many digits before the
+point and few after it. timestamp: TIMESTAMP in UTC. epoch: seconds since 1970.
 month: the first of a timestamp's month. Dimensions must not read what changes from row to row, or each row becomes one:
 a billing period that has to be derived from a usage time is derived through this type.
 map: MAP(VARCHAR, VARCHAR). pairs: a list of {key, value} as such a map. json: kept as JSON text.

@@ -35,6 +35,28 @@ CREATE OR REPLACE TEMP MACRO money_text(x) AS
         ELSE CAST(replace(x, '_', '?') AS DECIMAL(38, 18))
     END;
 
+-- Quantities, in the same way, with twelve decimals and 26 digits before them: a petabyte for a month is 2.6e21 byte-seconds.
+CREATE OR REPLACE TEMP MACRO quantity_double(x) AS
+    CASE
+        WHEN x IS NULL THEN NULL
+        WHEN abs(x) < 200000 AND CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DOUBLE) = x
+            THEN CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 12))
+        WHEN abs(x) < 9e15 AND x = trunc(x) THEN CAST(TRY_CAST(x AS BIGINT) AS DECIMAL(38, 12))
+        WHEN abs(x) >= 0.0001 AND abs(x) < 1
+            THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 18)) AS DECIMAL(38, 12))
+        WHEN abs(x) >= 1 AND abs(x) < 10000
+            THEN CAST(TRY_CAST(CAST(x AS VARCHAR) AS DECIMAL(18, 14)) AS DECIMAL(38, 12))
+        ELSE CAST(CAST(x AS VARCHAR) AS DECIMAL(38, 12))
+    END;
+CREATE OR REPLACE TEMP MACRO quantity_text(x) AS
+    CASE
+        WHEN x IS NULL THEN NULL
+        WHEN regexp_full_match(x, '-?\d{1,7}(\.\d{0,10})?') THEN CAST(TRY_CAST(x AS DECIMAL(18, 10)) AS DECIMAL(38, 12))
+        WHEN contains(x, ',') AND regexp_full_match(x, '\s*[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*')
+            THEN CAST(replace(x, ',', '') AS DECIMAL(38, 12))
+        ELSE CAST(replace(x, '_', '?') AS DECIMAL(38, 12))
+    END;
+
 -- [{key, value}, …] as a map; the first of two equal keys wins, because a bill lists the resource's own value first.
 CREATE OR REPLACE TEMP MACRO map_of_pairs(pairs) AS
     CASE WHEN pairs IS NULL OR len(pairs) = 0 THEN NULL

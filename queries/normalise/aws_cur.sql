@@ -42,7 +42,7 @@ reads:
   line_item_unblended_rate: number
   line_item_usage_account_id: text
   line_item_usage_account_name: text
-  line_item_usage_amount: number
+  line_item_usage_amount: quantity
   line_item_usage_end_date: timestamp
   line_item_usage_start_date: timestamp
   line_item_usage_type: text

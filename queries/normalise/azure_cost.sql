@@ -60,7 +60,7 @@ reads:
   product_order_name: {type: text, from: ProductOrderName}
   publisher_name: {type: text, from: PublisherName}
   publisher_type: {type: text, from: PublisherType}
-  quantity: {type: number, from: [Quantity, UsageQuantity, ConsumedQuantity]}
+  quantity: {type: quantity, from: [Quantity, UsageQuantity, ConsumedQuantity]}
   quantity_stated: {type: stated, from: [Quantity, UsageQuantity, ConsumedQuantity]}
   resource_group: {type: text, from: [ResourceGroupName, ResourceGroup]}
   resource_id: {type: text, from: [ResourceId, InstanceId, InstanceName]}

@@ -45,12 +45,12 @@ reads:
   CommitmentDiscountCategory: text
   CommitmentDiscountId: text
   CommitmentDiscountName: text
-  CommitmentDiscountQuantity: number
+  CommitmentDiscountQuantity: quantity
   CommitmentDiscountStatus: text
   CommitmentDiscountType: text
   CommitmentDiscountUnit: text
   CommitmentProgramEligibilityDetails: json
-  ConsumedQuantity: {type: number, from: [ConsumedQuantity, UsageQuantity]}
+  ConsumedQuantity: {type: quantity, from: [ConsumedQuantity, UsageQuantity]}
   ConsumedUnit: {type: text, from: [ConsumedUnit, UsageUnit]}
   ContractApplied: json
   ContractedCost: money
@@ -67,7 +67,7 @@ reads:
   PricingCurrencyContractedUnitPrice: number
   PricingCurrencyEffectiveCost: money
   PricingCurrencyListUnitPrice: number
-  PricingQuantity: number
+  PricingQuantity: quantity
   PricingUnit: text
   ProviderName: {type: text, from: [ProviderName, Provider]}
   PublisherName: {type: text, from: [PublisherName, Publisher]}

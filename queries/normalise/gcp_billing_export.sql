@@ -45,7 +45,7 @@ reads:
   price_quantity: {type: number, from: price.pricing_unit_quantity}
   price_tier: {type: text, from: price.tier_start_amount}
   price_unit: {type: text, from: price.unit}
-  pricing_quantity: {type: number, from: usage.amount_in_pricing_units}
+  pricing_quantity: {type: quantity, from: usage.amount_in_pricing_units}
   pricing_unit: {type: text, from: usage.pricing_unit}
   project_id: {type: text, from: project.id}
   project_labels: {type: pairs, from: [project.labels, labels_1]}
@@ -62,7 +62,7 @@ reads:
   system_labels: pairs
   tags: pairs
   transaction_type: text
-  usage_amount: {type: number, from: usage.amount, lenient: 'petabytes in byte-seconds pass 38 digits; usage.amount_in_pricing_units says the same'}
+  usage_amount: {type: quantity, from: usage.amount}
   usage_end_time: timestamp
   usage_month: {type: month, from: usage_start_time}
   usage_start_time: timestamp

@@ -18,7 +18,7 @@ detect: [lineItem/tenantId, lineItem/intervalUsageStart, product/service, cost/m
 nulls: ['', 'NULL', 'null']
 reads:
   availability_domain: {type: text, from: product/availabilityDomain}
-  billed_quantity: {type: number, from: usage/billedQuantity}
+  billed_quantity: {type: quantity, from: usage/billedQuantity}
   billed_quantity_stated: {type: stated, from: usage/billedQuantity}
   compartment_id: {type: text, from: product/compartmentId}
   compartment_name: {type: text, from: product/compartmentName}

@@ -27,7 +27,7 @@ reads:
   organization_name: text
   project_id: text
   project_name: text
-  quantity: number
+  quantity: quantity
   quantity_stated: {type: stated, from: quantity}
   quantity_unit: text
   user_id: text
