@@ -20,7 +20,7 @@ from finops.formats.read import PLACE, base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
-from finops.warehouse.connection import Connection, DatabaseError, out_of_room
+from finops.warehouse.connection import Connection, DatabaseError, out_of_room, was_interrupted
 from finops.warehouse.landing import DeliveryRecord, Landing
 from finops.warehouse.load import load
 from finops.warehouse.loads import note_whole
@@ -231,6 +231,8 @@ class Loader:
             try:
                 slices = self._load_files(record, spec, readable, paths, held)
             except DatabaseError as error:
+                if was_interrupted(error):
+                    raise
                 raise out_of_room(error) or explain(self.con, spec, readable, names, paths, error) from error
         status = "loaded"
         if not slices:

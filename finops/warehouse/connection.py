@@ -81,6 +81,11 @@ def out_of_room(error: Exception) -> FinopsError | None:
     return None
 
 
+def was_interrupted(error: Exception) -> bool:
+    """Was it Ctrl-C, and no fault of the data?"""
+    return isinstance(error, duckdb.InterruptException)
+
+
 @contextmanager
 def transaction(con: Connection) -> Iterator[None]:
     """All or nothing."""
