@@ -87,7 +87,12 @@ def test_a_damaged_file_is_refused_and_the_old_slice_kept(workspace: Workspace, 
     assert workspace.query("SELECT sum(BilledCost), count(*) FROM focus.cost_and_usage") == [(Decimal(7), 1)]
 
 
-BIG = GOOD.split("\n")[0] + "\n" + "\n".join(GOOD.split("\n")[1].replace("i-1", f"i-{n * 2654435761 % 2**32:x}") for n in range(20_000)) + "\n"
+BIG = (
+    GOOD.split("\n")[0]
+    + "\n"
+    + "\n".join(GOOD.split("\n")[1].replace("i-1", f"i-{n * 2654435761 % 2**32:x}") for n in range(20_000))
+    + "\n"
+)
 """Some megabytes: DuckDB unpacks them without comparing the checksum, and reads no further than it must."""
 
 
@@ -111,7 +116,9 @@ def test_a_packed_file_of_megabytes_is_checked_to_its_end(workspace: Workspace, 
     result = workspace.finops("load", workspace.write(f"in/{name}", content))
     assert result.exit_code == 4, result.err
     assert name in result.err and "damaged" in result.err and "Fetch the file again." in result.err
-    assert not (workspace.folder / "finops.duckdb").exists() or workspace.query("SELECT count(*) FROM focus.cost_and_usage") == [(0,)]
+    assert not (workspace.folder / "finops.duckdb").exists() or workspace.query(
+        "SELECT count(*) FROM focus.cost_and_usage"
+    ) == [(0,)]
 
 
 def test_a_gzip_of_several_members_is_one_file(workspace: Workspace) -> None:
@@ -123,15 +130,25 @@ def test_a_gzip_of_several_members_is_one_file(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("column", ["BilledCost", "ResourceId", "ChargePeriodStart"])
-def test_a_parquet_with_a_damaged_page_is_refused_and_forgotten(workspace: Workspace, tmp_path: Path, column: str) -> None:
+def test_a_parquet_with_a_damaged_page_is_refused_and_forgotten(
+    workspace: Workspace, tmp_path: Path, column: str
+) -> None:
     """The footer is whole, a page is not; the next build must not trip over what is in landing."""
     csv = tmp_path / "x.csv"
     csv.write_text(focus_csv(*(f"{n}.{n}" for n in range(1, 29))))
     file = workspace.folder / "in" / "damaged.parquet"
     file.parent.mkdir()
-    duckdb.connect().execute(f"COPY (FROM read_csv('{csv}', all_varchar = true)) TO '{file}' (FORMAT parquet, COMPRESSION snappy)")
+    duckdb.connect().execute(
+        f"COPY (FROM read_csv('{csv}', all_varchar = true)) TO '{file}' (FORMAT parquet, COMPRESSION snappy)"
+    )
     content = bytearray(file.read_bytes())
-    row = duckdb.connect().execute(f"SELECT least(dictionary_page_offset, data_page_offset) FROM parquet_metadata('{file}') WHERE path_in_schema = '{column}'").fetchone()
+    row = (
+        duckdb.connect()
+        .execute(
+            f"SELECT least(dictionary_page_offset, data_page_offset) FROM parquet_metadata('{file}') WHERE path_in_schema = '{column}'"
+        )
+        .fetchone()
+    )
     assert row
     content[row[0] + 2 : row[0] + 40] = b"\xff" * 38
     file.write_bytes(content)

@@ -133,7 +133,11 @@ def hive_report(workspace: Workspace, month: int, files: dict[str, str]) -> None
     folder = f"in/r/year=2026/month={month}"
     for name, content in files.items():
         workspace.write(f"{folder}/{name}", content)
-    manifest = {"assemblyId": f"a{month}", "reportName": "r", "billingPeriod": {"start": f"2026{month:02}01T000000.000Z"}}
+    manifest = {
+        "assemblyId": f"a{month}",
+        "reportName": "r",
+        "billingPeriod": {"start": f"2026{month:02}01T000000.000Z"},
+    }
     keys = [f"prefix/r/r/year=2026/month={month}/r-00001.csv"]
     workspace.write(f"{folder}/r-Manifest.json", json.dumps(manifest | {"reportKeys": keys}))
 
@@ -156,7 +160,9 @@ def test_a_missing_file_is_not_replaced_by_its_namesake_of_another_month(workspa
         ("p/r/year=2026/month=11/r-00001.csv", "year=2026/month=10/accA/r-00001.csv"),
     ],
 )
-def test_a_file_of_another_folder_or_period_is_not_the_one_that_is_meant(workspace: Workspace, key: str, place: str) -> None:
+def test_a_file_of_another_folder_or_period_is_not_the_one_that_is_meant(
+    workspace: Workspace, key: str, place: str
+) -> None:
     workspace.write(f"in/{place}", cur("1"))
     folder = Path("in") / (Path(place).parent if place.startswith("year") else "accA")
     workspace.write(f"{folder}/r-Manifest.json", json.dumps({"assemblyId": "a", "reportKeys": [key]}))
@@ -250,5 +256,7 @@ def test_odd_json_is_said_and_no_traceback(workspace: Workspace, name: str, cont
 
 def test_a_manifest_without_a_billing_period_is_one(workspace: Workspace) -> None:
     workspace.write("in/r-1.csv", cur("1"))
-    workspace.write("in/r-Manifest.json", json.dumps({"assemblyId": None, "billingPeriod": None, "reportKeys": ["r-1.csv"]}))
+    workspace.write(
+        "in/r-Manifest.json", json.dumps({"assemblyId": None, "billingPeriod": None, "reportKeys": ["r-1.csv"]})
+    )
     assert workspace.finops("load", workspace.folder / "in").exit_code == 0

@@ -70,7 +70,30 @@ def test_spellings_of_people_and_programs(text: str, amount: str) -> None:
     assert CON.execute("SELECT money_text(?)", [text]).fetchone() == (Decimal(amount),)
 
 
-@pytest.mark.parametrize("text", ["1,5", "12,34.5", "convertible", "NaN", "inf", "-", "1e40", "(12.50)", "1 234", "0x10", "0,123", "00,123", "5$5", "5$", "1_000", "1_000.5", "$1_0", "$", "1,234,56"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,5",
+        "12,34.5",
+        "convertible",
+        "NaN",
+        "inf",
+        "-",
+        "1e40",
+        "(12.50)",
+        "1 234",
+        "0x10",
+        "0,123",
+        "00,123",
+        "5$5",
+        "5$",
+        "1_000",
+        "1_000.5",
+        "$1_0",
+        "$",
+        "1,234,56",
+    ],
+)
 def test_what_is_no_number_is_an_error_and_never_null(text: str) -> None:
     with pytest.raises(duckdb.Error):
         CON.execute("SELECT money_text(?)", [text]).fetchone()
@@ -87,9 +110,14 @@ def test_doubles_that_are_no_amount_are_an_error_and_never_null(number: str) -> 
 def test_quantities_are_large_and_have_twelve_decimals(numbers: list[float]) -> None:
     rows = CON.execute("SELECT quantity_double(x) FROM (SELECT unnest(?::DOUBLE[]) AS x)", [numbers]).fetchall()
     with localcontext(prec=80):
-        assert all(abs(row[0] - Decimal(repr(number))) <= Decimal("1e-12") for row, number in zip(rows, numbers, strict=True))
+        assert all(
+            abs(row[0] - Decimal(repr(number))) <= Decimal("1e-12") for row, number in zip(rows, numbers, strict=True)
+        )
 
 
-@pytest.mark.parametrize(("text", "amount"), [("2.6e21", "2600000000000000000000"), ("1,234.5", "1234.5"), ("0.000001234567", "0.000001234567")])
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("2.6e21", "2600000000000000000000"), ("1,234.5", "1234.5"), ("0.000001234567", "0.000001234567")],
+)
 def test_a_petabyte_for_a_month_is_a_quantity(text: str, amount: str) -> None:
     assert CON.execute("SELECT quantity_text(?)", [text]).fetchone() == (Decimal(amount),)

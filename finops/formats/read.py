@@ -106,7 +106,12 @@ def _decimal_commas(file: PhysicalFile, names: Sequence[str], spec: FormatSpec |
     """Between semicolons a comma is a decimal one, or an American's thousands: such a number is spoilt, so that it is refused."""
     if file.delimiter != ";" or spec is None:
         return ""
-    wanted = {fold(each) for column in spec.columns if column.type in ("money", "number", "quantity") for each in column.candidates}
+    wanted = {
+        fold(each)
+        for column in spec.columns
+        if column.type in ("money", "number", "quantity")
+        for each in column.candidates
+    }
     spoilt = [quote(name) for name in names if wanted.intersection(spellings(name))]
     marked = (f"CASE WHEN contains({c}, ',') THEN {c} || ' (between semicolons)' ELSE {c} END AS {c}" for c in spoilt)
     return f" REPLACE ({', '.join(marked)})" if spoilt else ""

@@ -10,7 +10,20 @@ from typing import Any
 from finops.errors import QueryFileError
 from finops.rules.header import QueryFile
 
-COLUMN_TYPES = ("text", "money", "number", "quantity", "timestamp", "month", "epoch", "map", "pairs", "json", "records", "stated")
+COLUMN_TYPES = (
+    "text",
+    "money",
+    "number",
+    "quantity",
+    "timestamp",
+    "month",
+    "epoch",
+    "map",
+    "pairs",
+    "json",
+    "records",
+    "stated",
+)
 """What a delivered column may be declared as.
 
 text: kept as it is. money, number: DECIMAL(38,18). quantity: DECIMAL(38,12), because byte-seconds have many digits before the

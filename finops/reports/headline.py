@@ -29,7 +29,9 @@ def headlines(
         return [record for record in records if record["BillingCurrency"] == currency]
 
     return tuple(
-        _headline(c, mine(teams, c), mine(moves, c), mine(waste, c), tints, SHOWN_MOVES if not index else SHOWN_MOVES // 2)
+        _headline(
+            c, mine(teams, c), mine(moves, c), mine(waste, c), tints, SHOWN_MOVES if not index else SHOWN_MOVES // 2
+        )
         for index, c in enumerate(currencies)
     )
 

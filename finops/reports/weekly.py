@@ -95,9 +95,7 @@ def _teams(results: Mapping[str, Result]) -> list[str]:
     return [record["Team"] for name in names for record in results[name].records()]
 
 
-def _section(
-    plan: Plan, result: Result, currencies: Sequence[str], colour: Mapping[str, str], today: date
-) -> Section:
+def _section(plan: Plan, result: Result, currencies: Sequence[str], colour: Mapping[str, str], today: date) -> Section:
     tables = build_tables(result, plan.layout, currencies, colour)
     lead = plan.lead.format(today=f"{today.day} {today:%B %Y}")
     return Section(plan.id, plan.title, lead, plan.empty, tables, command(result), f"{result.query.id}.csv")
@@ -151,10 +149,14 @@ def _source_warnings(sources: list[dict[str, Any]]) -> list[str]:
         detail = f" {each['Detail']}" if each["Detail"] else ""
         if each["Status"] == "stale":
             last = each["DataThrough"]
-            since = f"after {last.day} {last:%B}: costs of this period are missing" if last else "up to this period's end"
+            since = (
+                f"after {last.day} {last:%B}: costs of this period are missing" if last else "up to this period's end"
+            )
             warnings.append(f"{each['SourceId']} has no charges {since}.{detail}")
         elif each["Status"] != "current" and each["ChargeCount"]:
-            warnings.append(f"{each['SourceId']} is {each['Status']}: its newest costs may not be in this report.{detail}")
+            warnings.append(
+                f"{each['SourceId']} is {each['Status']}: its newest costs may not be in this report.{detail}"
+            )
         elif each["Status"] != "current":
             warnings.append(f"{each['SourceId']} is {each['Status']}: its costs are not in this report.{detail}")
     return warnings
