@@ -27,7 +27,10 @@ _SHEET_ROWS = 1_048_576
 
 output_options: list[Callable[[Any], Any]] = [
     click.option(
-        "--format", "format_", type=click.Choice(FORMATS), help="Default: table on a terminal, csv otherwise."
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        help="Default: table on a terminal (rounded for reading), csv otherwise (every digit).",
     ),
     click.option(
         "--output",
@@ -196,9 +199,11 @@ def _table(answer: Result, file: IO[str], colour: bool) -> None:
 
 
 def _shown(value: Any) -> str:
-    """Money with its digits, but at least two and without a tail of zeros."""
+    """A decimal rounded for reading: two places, and six below one. Every other format has all digits."""
     if isinstance(value, Decimal):
-        return f"{value:,.2f}" if value == round(value, 2) else f"{value.normalize():,f}"
+        if abs(value) >= 1 or value == round(value, 2):
+            return f"{value:,.2f}"
+        return f"{value:.6f}".rstrip("0")
     return text(value)
 
 

@@ -1,8 +1,14 @@
 -- What the findings rules share. Made anew by every build, and kept in the warehouse so that a rule's SQL runs in any client.
 
--- 'USD 130.04': for sentences only; the columns keep every digit.
+-- '1234567.89' as '1,234,567.89'.
+CREATE OR REPLACE MACRO findings.thousands(digits) AS
+    if(left(digits, 1) = '-', '-', '')
+    || reverse(array_to_string(regexp_extract_all(reverse(ltrim(split_part(digits, '.', 1), '-')), '\d{1,3}'), ','))
+    || '.' || split_part(digits, '.', 2);
+
+-- 'USD 1,130.04': for sentences only; the columns keep every digit.
 CREATE OR REPLACE MACRO findings.money(amount, currency) AS
-    currency || ' ' || CAST(CAST(round(amount, 2) AS DECIMAL(38, 2)) AS VARCHAR);
+    currency || ' ' || findings.thousands(CAST(CAST(round(amount, 2) AS DECIMAL(38, 2)) AS VARCHAR));
 
 -- '336', '12.5': for sentences only.
 CREATE OR REPLACE MACRO findings.number(amount) AS

@@ -10,7 +10,7 @@ misses: >
   Endpoints that were deleted before the last billed day. Serverless endpoints cost nothing without traffic and are never
   listed. Idle or busy: only metrics can tell.
 recommended_action: >
-  Connect the provider's metrics (see docs on utilisation), or look at its request count: delete it if nobody calls.
+  Look at its request count in the provider's own metrics; delete it if nobody calls.
 params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today that are looked at.}
 reads: [findings.resource_day, findings.account_day]
