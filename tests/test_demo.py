@@ -86,6 +86,6 @@ def test_findings_can_be_filtered(demo: Workspace) -> None:
     idle = found("--status", "idle")
     assert idle
     assert {each["status"] for each in idle} == {"idle"}
-    assert all(float(str(each["monthly_cost"])) >= 1000 for each in found("--min-cost", "1000"))
+    assert all(Decimal(str(each["monthly_cost"])) >= 1000 for each in found("--min-cost", "1000"))
     assert {each["team"] for each in found("--team", "vision")} == {"vision"}
     assert demo.finops("findings", "--min-cost", "much").exit_code == 2

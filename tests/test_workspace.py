@@ -121,6 +121,22 @@ def test_a_source_that_is_missing_is_exit_3_and_the_others_go_on(workspace: Work
     assert "gone" in page, "the report shows the hole"
 
 
+def test_every_command_that_may_change_the_ledger_is_noted(workspace: Workspace) -> None:
+    bill = workspace.write("bill.csv", focus_csv("1"))
+    workspace.finops("load", bill)
+    workspace.finops("load", workspace.write("bad.csv", "city,population\nBonn,300000\n"))
+    workspace.finops("--today", "2026-10-05", "build")
+    workspace.finops("--today", "2026-10-05", "report", "--period", "2026-09")
+    runs = workspace.query("SELECT command, outcome, today::VARCHAR FROM ops.runs ORDER BY started_at")
+    assert [run[:2] for run in runs] == [
+        ("load", "complete"),
+        ("load", "incomplete"),
+        ("build", "complete"),
+        ("report", "complete"),
+    ]
+    assert runs[-1][2] == "2026-10-05"
+
+
 def test_a_stopped_run_is_noted(workspace: Workspace) -> None:
     """An empty ledger is no report."""
     result = workspace.finops("run")

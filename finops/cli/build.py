@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from finops.cli.app import App, pass_app
+from finops.cli.journal import noted
 from finops.cli.jsontext import dumps
 from finops.errors import BadInputError
 
@@ -27,7 +28,7 @@ def build(app: App, full: bool, as_json: bool) -> int:
     Deliveries that are in the landing folder but not in the ledger (after an interrupted run, or because a mapping changed) are
     loaded first. What has not changed since the last build is left alone.
     """
-    with _full_warehouse(app) if full else app.warehouse() as con:
+    with _full_warehouse(app) if full else app.warehouse() as con, noted(app, con, "build") as entry:
         loads = finish_loading(app, con)
         if full and loads.problems:
             raise BadInputError(
@@ -35,9 +36,10 @@ def build(app: App, full: bool, as_json: bool) -> int:
                 next_step="The present ledger stays as it is. Mend what is said above, then run it again.",
             )
         report = build_stages(app, con, full=full)
+        entry.exit_code = max((problem.exit_code for problem in loads.problems), default=0)
     if as_json:
         click.echo(dumps(as_data(report, loads)))
-    return max((problem.exit_code for problem in loads.problems), default=0)
+    return entry.exit_code
 
 
 def _full_warehouse(app: App) -> AbstractContextManager[Connection]:

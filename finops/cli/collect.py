@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finops.cli.app import App, pass_app
+from finops.cli.journal import noted
 from finops.cli.jsontext import dumps
 from finops.errors import FinopsError, SourceError
 
@@ -32,12 +33,13 @@ def collect(app: App, sources: tuple[str, ...], strict: bool, dry_run: bool, as_
     with app.warehouse() as con:
         if dry_run:
             return _dry_run(app, con, sources, strict, as_json)
-        reports = collect_sources(app, con, sources, strict=strict)
+        with noted(app, con, "collect") as entry:
+            reports = collect_sources(app, con, sources, strict=strict)
+            stopped = strict and any(_is_incomplete(each) for each in reports)
+            entry.exit_code = SourceError.exit_code if stopped else exit_code(reports)
     if as_json:
         click.echo(dumps([as_data(each) for each in reports]))
-    if strict and any(_is_incomplete(each) for each in reports):
-        return SourceError.exit_code
-    return exit_code(reports)
+    return entry.exit_code
 
 
 class _Stop(Exception):  # noqa: N818

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finops.cli.app import App, pass_app
+from finops.cli.journal import noted
 from finops.cli.jsontext import dumps
 from finops.errors import UsageError
 
@@ -66,13 +67,14 @@ def load(app: App, paths: tuple[Path, ...], source_id: str, wanted: str, dry_run
             return _dry_run(app, loader, paths, wanted, as_json)
         from finops.cli.progress import watch
 
-        with watch(app, con) as progress:
+        with noted(app, con, "load") as entry, watch(app, con) as progress:
             report = loader.load_paths(paths, source_id, wanted, progress)
+            entry.exit_code = exit_code(report)
     if as_json:
         click.echo(dumps(as_data(report)))
     else:
         tell(app, report)
-    return exit_code(report)
+    return entry.exit_code
 
 
 def exit_code(report: LoadReport) -> int:

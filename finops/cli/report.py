@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from finops.cli.app import App, pass_app
+from finops.cli.journal import noted
 
 if TYPE_CHECKING:
     from finops.warehouse.connection import Connection
@@ -32,13 +33,14 @@ def report(app: App, names: tuple[str, ...], period: str | None, output: Path | 
     from finops.cli.build import build_stages, finish_loading
     from finops.cli.load import exit_code
 
-    with app.warehouse() as con:
+    with app.warehouse() as con, noted(app, con, "report") as entry:
         pending = finish_loading(app, con)
         build_stages(app, con)
         pages = write_reports(app, con, names, period, output)
+        entry.exit_code = exit_code(pending)
     for page in pages:
         click.echo(page)
-    return exit_code(pending)
+    return entry.exit_code
 
 
 def write_reports(

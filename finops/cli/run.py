@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from finops import __version__
 from finops.cli.app import App, pass_app
+from finops.cli.journal import noted
 from finops.cli.jsontext import dumps
-from finops.errors import FinopsError
 
 
 @click.command()
@@ -31,37 +28,16 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
     from finops.cli.load import exit_code as loads_exit_code
     from finops.cli.report import write_reports
 
-    started = datetime.now(tz=UTC).replace(tzinfo=None)
-    run_id = uuid.uuid4().hex[:12]
-    with app.warehouse() as con:
-        outcome, detail, written, sources, code = "failed", "", [], [], 1
-        try:
-            pending = finish_loading(app, con)
-            sources = collect_sources(app, con)
-            stages = build_stages(app, con)
-            written = write_reports(app, con, (), period)
-            code = max(exit_code(sources), loads_exit_code(pending))
-            outcome = "complete" if code == 0 else "incomplete"
-        except FinopsError as error:
-            detail = str(error)
-            raise
-        finally:
-            con.execute(
-                "INSERT INTO ops.runs VALUES (?, 'run', ?, ?, ?, ?, ?, ?)",
-                [
-                    run_id,
-                    app.calendar,
-                    started,
-                    datetime.now(tz=UTC).replace(tzinfo=None),
-                    __version__,
-                    outcome,
-                    detail,
-                ],
-            )
+    with app.warehouse() as con, noted(app, con, "run") as entry:
+        pending = finish_loading(app, con)
+        sources = collect_sources(app, con)
+        stages = build_stages(app, con)
+        written = write_reports(app, con, (), period)
+        entry.exit_code = max(exit_code(sources), loads_exit_code(pending))
     if as_json:
         data: dict[str, Any] = {
-            "run_id": run_id,
-            "outcome": outcome,
+            "run_id": entry.run_id,
+            "outcome": entry.outcome,
             "pending": loads_as_data(pending),
             "sources": [as_data(each) for each in sources],
             "stages": [{"stage": s.stage, "status": s.status, "rows": s.rows} for s in stages.stages],
@@ -71,4 +47,4 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
     else:
         for page in written:
             click.echo(page)
-    return code
+    return entry.exit_code
