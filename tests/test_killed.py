@@ -46,6 +46,22 @@ def test_kill_dash_nine_during_a_load(workspace: Workspace, delay: float) -> Non
     assert not list((workspace.folder / "landing").rglob("*.partial")), "what the killed run left behind is tidied away"
 
 
+@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9])
+def test_kill_dash_nine_while_everything_is_made_again(workspace: Workspace, delay: float) -> None:
+    """The old ledger stays until the new one is whole, and nothing is left lying about."""
+    workspace.finops("load", big_bill(workspace.folder / "bill.csv", 300_000, "0.01"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "finops", "build", "--full"], cwd=workspace.folder, stderr=subprocess.DEVNULL
+    )
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert workspace.query("SELECT sum(BilledCost), count(*) FROM focus.cost_and_usage") == [(Decimal(3000), 300_000)]
+    assert workspace.finops("build", "--full").exit_code == 0
+    assert workspace.query("SELECT sum(BilledCost), count(*) FROM focus.cost_and_usage") == [(Decimal(3000), 300_000)]
+    assert not list(workspace.folder.glob(".finops.duckdb.*"))
+
+
 def test_a_delivery_that_was_landed_but_not_loaded_is_finished_by_the_next_build(workspace: Workspace) -> None:
     workspace.finops("load", workspace.write("bill.csv", focus_csv("1", "2")))
     for file in workspace.folder.glob("finops.duckdb*"):

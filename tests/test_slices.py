@@ -231,6 +231,21 @@ def test_a_mapping_that_changes_the_account_moves_the_money_and_does_not_double_
     ]
 
 
+def test_a_warehouse_of_another_version_is_made_again_from_landing(workspace: Workspace) -> None:
+    from finops.warehouse.connection import connect
+
+    bill = workspace.write("bill.csv", focus_csv("10"))
+    workspace.finops("load", bill)
+    with connect(workspace.folder / "finops.duckdb") as con:
+        con.execute("DROP VIEW focus.cost_and_usage")
+        con.execute("ALTER TABLE ledger.dimension DROP COLUMN RegionName")
+    result = workspace.finops("load", bill)
+    assert result.exit_code == 2
+    assert "finops build --full" in result.err
+    assert workspace.finops("build", "--full").exit_code == 0
+    assert total(workspace) == 10
+
+
 def test_a_changed_macro_is_a_changed_mapping(workspace: Workspace) -> None:
     """What all mappings share counts as part of each: a mended macro reaches what has been loaded."""
     from finops.resources import shipped_queries

@@ -68,7 +68,7 @@ class Landing:
         self.path = path
         for partial in path.rglob(".*.partial"):
             ours = _PARTIAL.fullmatch(partial.name)
-            if ours and not _alive(int(ours[1])):
+            if ours and not alive(int(ours[1])):
                 partial.unlink(missing_ok=True)  # a run that was killed left it
 
     def hashes(self, delivery: Delivery) -> tuple[str, ...]:
@@ -177,7 +177,8 @@ def _through(blocks: Iterable[bytes], look: Callable[[bytes], None]) -> Iterator
         yield block
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Is there a process of this number? Files that a killed one left are tidied away by their number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

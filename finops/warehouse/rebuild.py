@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from finops.warehouse.connection import Connection, connect
+from finops.warehouse.landing import alive
 from finops.warehouse.schema import migrate
 
 
@@ -20,6 +21,10 @@ def beside(path: Path, *, memory_limit: str, threads: int) -> Iterator[Connectio
     """
     if path.is_file():
         connect(path).close()
+    for left in path.parent.glob(f".{path.name}.*.new*"):
+        number = left.name.removeprefix(f".{path.name}.").split(".")[0]
+        if number.isdigit() and not alive(int(number)):
+            left.unlink(missing_ok=True)  # a rebuild that was killed
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     logs = [file.with_name(file.name + ".wal") for file in (path, fresh)]
     try:

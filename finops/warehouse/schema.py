@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from finops.errors import FinopsError
 from finops.warehouse.columns import DELTA_OF, Column, ledger_columns, part
 from finops.warehouse.connection import Connection, transaction
 
@@ -24,8 +25,31 @@ def migrate(con: Connection) -> None:
             with transaction(con):
                 migration(con)
                 con.execute("INSERT INTO ops.migrations VALUES (?, now()::TIMESTAMP)", [migration.__name__])
+    _refuse_other_columns(con)
     with transaction(con):
         create_views(con)
+
+
+def _refuse_other_columns(con: Connection) -> None:
+    """The warehouse is derived: one with other columns is made again rather than altered."""
+    expected = {
+        "dimension": {column.name: column.type for column in part("dimension")},
+        "charge": {name: "" for name, _ in (stored_measure(column.name) for column in part("charge"))},
+    }
+    for table, columns in expected.items():
+        rows = con.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'ledger' AND table_name = ?",
+            [table],
+        ).fetchall()
+        found = {name: type_.replace(" ", "") for name, type_ in rows}
+        if any(
+            found.get(name) is None or (type_ and type_.replace(" ", "") != found[name])
+            for name, type_ in columns.items()
+        ):
+            raise FinopsError(
+                "the warehouse was made by a version of finops with other columns",
+                next_step="'finops build --full' makes it again from the landing folder.",
+            )
 
 
 def m001_ledger(con: Connection) -> None:
