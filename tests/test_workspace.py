@@ -143,3 +143,14 @@ def test_a_stopped_run_is_noted(workspace: Workspace) -> None:
     assert result.exit_code == 2
     assert "the ledger is empty" in result.err
     assert workspace.query("SELECT outcome FROM ops.runs") == [("failed",)]
+
+
+def test_a_bill_without_a_currency_is_reported_apart(workspace: Workspace) -> None:
+    """It is never added to another, and says what it lacks."""
+    workspace.finops("load", workspace.write("usd.csv", focus_csv("10", account="A")))
+    workspace.finops("load", workspace.write("none.csv", focus_csv("5", account="B").replace(",USD,", ",,")))
+    result = workspace.finops("--today", "2026-10-05", "report", "--period", "2026-09")
+    assert result.exit_code == 0, result.err
+    page = Path(result.out.splitlines()[-1]).read_text()
+    assert "(no currency)" in page
+    assert "15.00" not in page

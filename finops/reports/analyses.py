@@ -42,8 +42,12 @@ class Result:
             ) from None
 
     def records(self) -> list[dict[str, Any]]:
-        """The rows by column name."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        """The rows by column name. A bill that names no currency is in a group of its own, which is called ''."""
+        records = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        for record in records:
+            if "BillingCurrency" in record:
+                record["BillingCurrency"] = record["BillingCurrency"] or ""
+        return records
 
 
 def bind(query: QueryFile, arguments: Mapping[str, str], today: date) -> tuple[dict[str, Any], Period | None]:
