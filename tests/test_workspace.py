@@ -154,3 +154,25 @@ def test_a_bill_without_a_currency_is_reported_apart(workspace: Workspace) -> No
     page = Path(result.out.splitlines()[-1]).read_text()
     assert "(no currency)" in page
     assert "15.00" not in page
+
+
+def test_no_analysis_loses_the_charges_that_name_no_currency(workspace: Workspace) -> None:
+    """NULL equals nothing in a join: such money was once missing from every breakdown."""
+    for month, costs in (("2026-08", ["1"]), ("2026-09", ["5", "2.5"])):  # a change needs a month before it
+        workspace.finops(
+            "load", workspace.write(f"none-{month}.csv", focus_csv(*costs, month=month).replace(",USD,", ",,"))
+        )
+    workspace.finops("--today", "2026-10-05", "build")
+    for query in (
+        "spend_by_account",
+        "spend_by_service",
+        "spend_by_team",
+        "spend_by_workload_kind",
+        "top_resources",
+        "spend_change",
+        "untagged_spend",
+    ):
+        rows = workspace.finops(
+            "--today", "2026-10-05", "analyze", query, "--period", "2026-09", "--format", "json"
+        ).json()
+        assert sum(row["EffectiveCost"] for row in rows) == 7.5, query

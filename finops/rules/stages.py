@@ -168,7 +168,7 @@ def _name_teams(con: Connection) -> None:
                 JOIN ledger.dimension AS d
                     ON coalesce(d.ResourceId, d.CommitmentDiscountId, d.CapacityReservationId) = r.resource_id
                    AND d.SubAccountId IS NOT DISTINCT FROM r.account_id
-                   AND d.BillingCurrency = r.currency
+                   AND d.BillingCurrency IS NOT DISTINCT FROM r.currency
                 LEFT JOIN allocation.dimension_team AS t ON t.dimension_id = d.dimension_id
             ),
             costs AS (
@@ -190,7 +190,7 @@ def _name_teams(con: Connection) -> None:
             SELECT * FROM ranked WHERE place = 1
         ) AS p
         WHERE p.resource_id = f.resource_id AND p.account_id IS NOT DISTINCT FROM f.account_id
-          AND p.currency = f.currency AND p.window_start = f.window_start AND p.window_end = f.window_end
+          AND p.currency IS NOT DISTINCT FROM f.currency AND p.window_start = f.window_start AND p.window_end = f.window_end
         """
     )
     con.execute("UPDATE findings.findings SET team = 'unallocated' WHERE team IS NULL")

@@ -51,7 +51,7 @@ comparable AS (             -- before the ledger begins, the cost is unknown and
         CASE WHEN reach.first_day <= CAST($previous_start AS DATE) THEN sums.previous_cost END
             AS PreviousEffectiveCost
     FROM sums
-    JOIN reach ON reach.BillingCurrency = sums.BillingCurrency
+    JOIN reach ON reach.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
 ),
 spend_by_team AS (
     SELECT

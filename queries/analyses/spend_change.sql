@@ -41,7 +41,7 @@ shares AS (                 -- each share of a charge in the two periods, where 
         charges.AllocatedEffectiveCost AS cost,
         charges.ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
     FROM allocation.charges AS charges
-    JOIN reach ON reach.BillingCurrency = charges.BillingCurrency
+    JOIN reach ON reach.BillingCurrency IS NOT DISTINCT FROM charges.BillingCurrency
     WHERE reach.first_day <= CAST($previous_start AS DATE)
       AND charges.ChargePeriodStart >= CAST($previous_start AS DATE)
       AND charges.ChargePeriodStart < CAST($period_end AS DATE)

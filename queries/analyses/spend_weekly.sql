@@ -50,7 +50,7 @@ sums AS (
 spend_weekly AS (
     SELECT sums.WeekStart, sums.Team, sums.BillingCurrency, sums.EffectiveCost, sums.BilledCost, days.DaysInLedger
     FROM sums
-    JOIN days ON days.WeekStart = sums.WeekStart AND days.BillingCurrency = sums.BillingCurrency
+    JOIN days ON days.WeekStart = sums.WeekStart AND days.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
 )
 SELECT * FROM spend_weekly
 ORDER BY BillingCurrency, WeekStart, EffectiveCost DESC, Team

@@ -67,7 +67,7 @@ untagged_spend AS (
         sums.ChargeCount,
         sums.SubAccountId
     FROM sums
-    JOIN totals ON totals.BillingCurrency = sums.BillingCurrency
+    JOIN totals ON totals.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
 )
 SELECT * FROM untagged_spend
 ORDER BY BillingCurrency, EffectiveCost DESC, SubAccountId, ServiceName, ChargeCategory
