@@ -88,7 +88,7 @@ def was_interrupted(error: Exception) -> bool:
 
 @contextmanager
 def transaction(con: Connection) -> Iterator[None]:
-    """All or nothing."""
+    """All or nothing, whatever ends the block: an error, or Ctrl-C."""
     con.execute("BEGIN TRANSACTION")
     try:
         yield
