@@ -39,5 +39,6 @@ clean:                 ## Remove what the targets above made
 
 .venv/ready-dev: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  hatchling hypothesis mypy pytest pytest-xdist ruff types-PyYAML
+	  --editable '.[azure,bqstorage]' \
+	  gcp-storage-emulator hatchling hypothesis 'moto[server]' mypy pytest pytest-xdist ruff sqlglot types-PyYAML
 	@touch $@

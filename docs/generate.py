@@ -12,7 +12,7 @@ import click
 from pydantic import BaseModel
 
 from finops.cli import COMMANDS, cli
-from finops.config.schema import Config, FilesSource
+from finops.config.schema import Config
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import LAYERS
 from finops.warehouse.columns import ledger_columns

@@ -40,7 +40,11 @@ ONLY_IN = {
     "click": ("cli/",),
     "rich": ("cli/",),
     "pydantic": ("config/",),
-    "polars": ("cli/output.py", "collectors/llm/", "reports/"),
+    "polars": ("cli/output.py", "reports/"),
+    "pyarrow": ("collectors/gcp/",),
+    "httpx": ("collectors/llm/",),
+    "azure": ("collectors/azure/",),
+    "tenacity": ("collectors/retry.py",),
     "yaml": ("rules/header.py",),
 }
 

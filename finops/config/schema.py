@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
-
-class Section(BaseModel):
-    """A section refuses keys that it does not know: a typing error is not a default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from finops.config.section import Section
+from finops.config.sources import AnySource
 
 
 class Company(Section):
@@ -60,29 +57,6 @@ class Reports(Section):
     """What a report covers when nothing else is said."""
 
 
-class FilesSource(Section):
-    """A folder of billing files in any format that finops knows."""
-
-    type: Literal["files", "focus-files"]
-    """The kind of source. focus-files reads FOCUS files only."""
-    path: Path
-    """The folder or file."""
-    format: str = ""
-    """Empty: detected."""
-
-    @property
-    def detect_only(self) -> str:
-        """The one format that is looked for, or empty."""
-        return self.format or ("focus" if self.type == "focus-files" else "")
-
-    @field_validator("path", mode="before")
-    @classmethod
-    def _local(cls, value: Any) -> Any:
-        if isinstance(value, str) and "://" in value:
-            raise ValueError("must be a local folder; s3:// and gs:// come with the cloud collectors")
-        return value
-
-
 class Config(Section):
     """The whole file."""
 
@@ -96,7 +70,7 @@ class Config(Section):
     """Your own queries, mappings and templates."""
     reports: Reports = Reports()
     """What is written."""
-    sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], FilesSource] = {}
+    sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], AnySource] = {}
     """Where bills come from: a section per source, named as you like."""
     params: dict[str, dict[str, int | Decimal | str]] = {}
     """Values for the parameters that rules declare: ``[params.always_on_notebook_instance] window_days = 7``."""

@@ -1,0 +1,1 @@
+"""What Amazon Web Services delivers, through boto3."""

@@ -1,0 +1,1 @@
+"""What Azure Cost Management delivers into blob storage."""

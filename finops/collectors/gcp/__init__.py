@@ -1,0 +1,1 @@
+"""What Google Cloud delivers, through its own client libraries."""

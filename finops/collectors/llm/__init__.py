@@ -1,0 +1,1 @@
+"""What vendors of language models state about costs and usage."""

@@ -1,0 +1,156 @@
+"""Places that hold files: a bucket, a container, a folder. What they have in common, and fetching many files from one.
+
+A download is continued where an interrupted one ended, fetched in parallel with a bound, and verified: by its size always, by
+the checksum where the place states one. Memory does not grow with the size of the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path, PurePosixPath
+from threading import Event
+from typing import Protocol
+
+from finops.collectors.interface import Outcome, RemoteFile, Tell, Trouble
+
+JOBS = 8
+"""Files fetched at the same time."""
+BLOCK = 1 << 20
+
+
+class Store(Protocol):
+    """A place that holds files. Names are those of the place: from the bucket's root, with ``/``."""
+
+    @property
+    def url(self) -> str:
+        """``s3://acme-billing``, ``gs://acme-billing``, ``https://acme.blob.core.windows.net/billing``."""
+        ...
+
+    def files(self, prefix: str) -> Iterator[RemoteFile]:
+        """Every file whose name begins with ``prefix``, page by page.
+
+        Raises:
+            Trouble: denied, missing, expired, failed.
+        """
+        ...
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """The names of the folders right below ``prefix`` (which ends with ``/`` or is empty), each with its ``/``."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """A small file, whole: a manifest."""
+        ...
+
+    def blocks(self, file: RemoteFile, start: int) -> Iterator[bytes]:
+        """A file's bytes from ``start`` on, of the version that was listed; a broken connection is tried again.
+
+        Raises:
+            Trouble: among others ``incomplete``, if the file has been replaced since it was listed.
+        """
+        ...
+
+    def md5(self, file: RemoteFile) -> str:
+        """The file's MD5 in hex as the place states it; empty where it states none."""
+        ...
+
+
+def download(
+    store: Store,
+    files: Sequence[RemoteFile],
+    folder: Path,
+    tell: Tell,
+    *,
+    local: Callable[[str], str] = lambda name: name,
+    jobs: int = JOBS,
+) -> None:
+    """Fetch files into a folder.
+
+    Args:
+        local: from a file's name at the store to its path below ``folder``.
+        jobs: how many at once.
+
+    Raises:
+        Trouble: one could not be fetched whole; those that were stay for the next run.
+    """
+    stop = Event()
+    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(files) or 1))) as pool:
+        running = [pool.submit(_fetch, store, file, inside(folder, local(file.name)), tell, stop) for file in files]
+        try:
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+            for each in running:
+                each.cancel()
+        for each in running:
+            if not each.cancelled():
+                each.result()
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file below a folder.
+
+    Raises:
+        Trouble: the name leads out of the folder.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
+        raise Trouble(Outcome.FAILED, "has a name that is not kept", where=name, next_step="Rename it at the source.")
+    return folder.joinpath(*parts)
+
+
+def _fetch(store: Store, file: RemoteFile, target: Path, tell: Tell, stop: Event) -> None:
+    import hashlib
+
+    if stop.is_set():
+        return
+    if _is_whole(file, target):
+        tell(file.name, file.bytes)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial, mark = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.version")
+    if partial.exists() and not (file.version and mark.exists() and mark.read_text() == file.version):
+        partial.unlink()  # of another version, or of one that nobody noted
+    mark.write_text(file.version)
+    with partial.open("ab") as out:
+        if out.tell() > file.bytes:
+            out.truncate(0)
+        tell(file.name, out.tell())
+        if out.tell() < file.bytes:
+            for block in store.blocks(file, out.tell()):
+                out.write(block)
+                tell(file.name, len(block))
+                if stop.is_set():
+                    return
+        out.flush()
+        os.fsync(out.fileno())
+        size = out.tell()
+    if size < file.bytes:
+        raise Trouble(Outcome.FAILED, f"broke off after {size:,} of {file.bytes:,} bytes", where=f"{store.url}/{file.name}",
+                      next_step="The next run goes on from there.")  # fmt: skip
+    stated = store.md5(file)
+    if stated or size > file.bytes:
+        with partial.open("rb") as data:
+            digest = hashlib.file_digest(data, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if digest != stated or size > file.bytes:
+            partial.unlink()
+            raise Trouble(Outcome.FAILED, "arrived with other bytes than the source says it has", where=f"{store.url}/{file.name}",
+                          next_step="The next run fetches it again.")  # fmt: skip
+    partial.replace(target)
+    if file.modified:
+        os.utime(target, (file.modified.timestamp(), file.modified.timestamp()))
+    mark.replace(target.with_name(f".{target.name}.whole"))
+
+
+def _is_whole(file: RemoteFile, target: Path) -> bool:
+    """Has an earlier run fetched this version already?"""
+    whole = target.with_name(f".{target.name}.whole")
+    return bool(
+        file.version
+        and target.is_file()
+        and target.stat().st_size == file.bytes
+        and whole.is_file()
+        and whole.read_text() == file.version
+    )
