@@ -83,6 +83,8 @@ class FormatSpec:
     """JSON pages: the path to the records, such as ``data.results``; empty for rows."""
     yields: str
     """``charges``, or ``utilisation`` for usage pages, which state no money."""
+    grade: str = ""
+    """What these bills lack against line items, in words; empty: nothing. Reports say it."""
 
     @property
     def id(self) -> str:
@@ -132,6 +134,7 @@ def read_spec(query: QueryFile) -> FormatSpec:
         timestamps=tuple(extra.get("timestamps", ())) or ISO_TIMESTAMPS,
         records=extra.get("records", ""),
         yields=extra.get("yields", "charges"),
+        grade=extra.get("grade", ""),
     )
 
 

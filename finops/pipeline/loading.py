@@ -20,10 +20,10 @@ from finops.formats.read import PLACE, base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
-from finops.warehouse.connection import Connection, DatabaseError, out_of_room, was_interrupted
-from finops.warehouse.landing import DeliveryRecord, Landing
+from finops.warehouse.connection import Connection, DatabaseError, out_of_room, transaction, was_interrupted
+from finops.warehouse.landing import DeliveryRecord, Landing, Origin
 from finops.warehouse.load import load
-from finops.warehouse.loads import note_whole
+from finops.warehouse.loads import note_origin, note_whole
 from finops.warehouse.mapping import take_apart
 from finops.warehouse.plan import Held, Holder, LoadedSlice, Plan, Sums, Tell, slice_key
 
@@ -66,6 +66,7 @@ class Loader:
         self.catalogue = catalogue
         self.now = now or datetime.now(tz=UTC)
         self._tell: Tell = lambda step, share, rows: None
+        self._origin: Origin | None = None
         self.specs = [read_spec(query) for query in catalogue.layer("normalise")]
         macros = catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8")
         con.execute(macros)
@@ -74,9 +75,18 @@ class Loader:
         """By format: changes with its mapping and with what all mappings share, so that deliveries are loaded again."""
 
     def load_paths(
-        self, paths: Sequence[Path], source_id: str = DEFAULT_SOURCE, wanted: str = "", progress: Progress | None = None
+        self,
+        paths: Sequence[Path],
+        source_id: str = DEFAULT_SOURCE,
+        wanted: str = "",
+        progress: Progress | None = None,
+        origin: Origin | None = None,
     ) -> LoadReport:
         """Load files and folders. One bad delivery does not stop the others.
+
+        Args:
+            wanted: the one format that is looked for; empty: detected.
+            origin: where a collector found them; noted with its version only if all of them could be loaded.
 
         Raises:
             UsageError: a path does not exist, or ``wanted`` is no format.
@@ -84,6 +94,7 @@ class Loader:
         found = find_deliveries(paths, self.specs, self._describe, wanted)
         report = LoadReport(problems=found.problems, passed_over=found.passed_over)
         held: Held = {}
+        self._origin = replace(origin, version="") if origin else None
         for delivery in found.deliveries:
             if progress:
                 self._tell = progress(delivery)
@@ -93,6 +104,11 @@ class Loader:
                 report.problems.append(problem)
                 continue
             report.results.append(result)
+        if origin and not report.problems:
+            with transaction(self.con):
+                for result in report.results:
+                    note_origin(self.con, self.landing.note_origin(result.delivery_id, origin))
+        self._origin = None
         return report
 
     def find(self, paths: Sequence[Path], wanted: str = "") -> tuple[list[Delivery], LoadReport]:
@@ -158,7 +174,7 @@ class Loader:
         self, delivery: Delivery, source_id: str, hashes: Sequence[str], held: Held, *, again: bool = False
     ) -> LoadResult:
         known = self.landing.find(delivery, source_id, hashes, again=again)
-        record = known or self.landing.keep(delivery, source_id, hashes, again=again)
+        record = known or self.landing.keep(delivery, source_id, hashes, again=again, origin=self._origin)
         try:
             files = [inspect(self.landing.stored(file), file.name) for file in record.files]
             return self._load_record(record, delivery.spec, files, held)
@@ -277,6 +293,8 @@ class Loader:
                 files=[file.name for file in record.files],
                 byte_count=sum(file.bytes for file in record.files),
                 where=record.files[0].name + (f" and {len(record.files) - 1} more" if len(record.files) > 1 else ""),
+                origin=record.origin,
+                grade=spec.grade,
                 held=held,
                 tell=self._tell,
             )

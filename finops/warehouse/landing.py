@@ -1,7 +1,8 @@
 """The landing folder: every billing file as delivered, under its hash, and a record of each delivery.
 
 ``landing/files/ab/abcd….csv.gz`` holds the bytes; ``landing/deliveries/ID.json`` says which files came together, from which
-source, in which format, when. From these two the warehouse can be made again. Nothing here is ever changed.
+source, in which format, when, and what it was called where it was fetched. From these two the warehouse can be made again.
+The bytes are never changed. ``landing/incoming/`` holds what is being fetched.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +36,20 @@ class LandedFile:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a delivery was fetched from, as its collector calls it."""
+
+    key: str
+    """Stays the same when the provider delivers again: ``s3://acme-billing/exports/cur2/2026-10``."""
+    version: str = ""
+    """Which of the provider's versions this is; empty until all that came with it is in the ledger."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """By file name: its ETag, generation or fingerprint."""
+    seen_at: str = ""
+    """ISO 8601, UTC: when it was last found to be this version."""
+
+
+@dataclass(frozen=True)
 class DeliveryRecord:
     """What is known of one delivery."""
 
@@ -49,6 +64,8 @@ class DeliveryRecord:
     export: str = ""
     """From the manifest: what is delivered again and again."""
     run: str = ""
+    origin: Origin | None = None
+    """None: it was loaded by hand."""
 
     @property
     def delivered(self) -> datetime:
@@ -82,7 +99,15 @@ class Landing:
         known = self._record_path(_identity(delivery, source_id, hashes, again=again))
         return self._read(known) if known.is_file() else None
 
-    def keep(self, delivery: Delivery, source_id: str, hashes: Sequence[str], *, again: bool = False) -> DeliveryRecord:
+    def keep(
+        self,
+        delivery: Delivery,
+        source_id: str,
+        hashes: Sequence[str],
+        *,
+        again: bool = False,
+        origin: Origin | None = None,
+    ) -> DeliveryRecord:
         """Copy a delivery's files in, then its record. Files that are there are not copied again.
 
         Raises:
@@ -102,9 +127,24 @@ class Landing:
             datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             manifest.export if manifest else "",
             manifest.run if manifest else "",
+            origin,
         )
-        _write_whole(self._record_path(record.id), [json.dumps(asdict(record), indent=1).encode()])
+        self._write(record)
         return record
+
+    def note_origin(self, record_id: str, origin: Origin) -> DeliveryRecord:
+        """Note that a delivery which is here has been found at its source (again), perhaps under another version."""
+        record = replace(self._read(self._record_path(record_id)), origin=origin)
+        self._write(record)
+        return record
+
+    @property
+    def incoming(self) -> Path:
+        """The folder for what is being fetched. What an interrupted run left there is continued."""
+        return self.path / "incoming"
+
+    def _write(self, record: DeliveryRecord) -> None:
+        _write_whole(self._record_path(record.id), [json.dumps(asdict(record), indent=1).encode()])
 
     def forget(self, record: DeliveryRecord) -> None:
         """Drop the record of a delivery that proved unreadable; its bytes stay."""
@@ -143,6 +183,8 @@ class Landing:
     def _read(self, path: Path) -> DeliveryRecord:
         content = json.loads(path.read_text())
         content["files"] = tuple(LandedFile(**file) for file in content["files"])
+        if content.get("origin"):
+            content["origin"] = Origin(**content["origin"])
         return DeliveryRecord(**content)
 
     def _keep_file(self, path: Path, name: str, digest: str) -> LandedFile:
@@ -150,16 +192,10 @@ class Landing:
         stored = f"files/{digest[:2]}/{digest}{suffix if len(suffix) <= 16 else ''}"
         target = self.path / stored
         if not (target.is_file() and target.stat().st_size == path.stat().st_size):
-            copied = hashlib.sha256()
-            with path.open("rb") as source:
-                _write_whole(target, _through(iter(lambda: source.read(_BLOCK), b""), copied.update))
-            if copied.hexdigest() != digest:
-                target.unlink()
-                raise BadInputError(
-                    "the file changed while it was read",
-                    where=name,
-                    next_step="Wait until it is complete; load it again.",
-                )
+            if self.incoming in path.parents:
+                _link(path, target)  # it is ours: nobody else writes it
+            else:
+                _copy(path, target, name, digest)
             target.chmod(0o444)
         return LandedFile(name, digest, target.stat().st_size, stored)
 
@@ -169,6 +205,23 @@ def _identity(delivery: Delivery, source_id: str, hashes: Sequence[str], *, agai
     if again:
         parts.append(delivery.delivered_at.isoformat())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _link(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    os.link(path, target)
+
+
+def _copy(path: Path, target: Path, name: str, digest: str) -> None:
+    copied = hashlib.sha256()
+    with path.open("rb") as source:
+        _write_whole(target, _through(iter(lambda: source.read(_BLOCK), b""), copied.update))
+    if copied.hexdigest() != digest:
+        target.unlink()
+        raise BadInputError(
+            "the file changed while it was read", where=name, next_step="Wait until it is complete; load it again."
+        )
 
 
 def _through(blocks: Iterable[bytes], look: Callable[[bytes], None]) -> Iterator[bytes]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from finops.warehouse.connection import Connection
-from finops.warehouse.landing import DeliveryRecord
+from finops.warehouse.landing import DeliveryRecord, Origin
 from finops.warehouse.plan import Plan, Slice, Sums
 from finops.warehouse.schema import MONEY
 
@@ -32,7 +33,7 @@ def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: i
             "UPDATE ops.loads SET status = 'superseded' WHERE slice_id = ? AND status = 'current'", [each.slice_id]
         )
     con.execute(
-        "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             plan.load_id,
             each.slice_id,
@@ -50,8 +51,24 @@ def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: i
             plan.mapping_version,
             list(plan.files),
             plan.byte_count,
+            *_origin(plan.origin),
+            plan.grade,
         ],
     )
+
+
+def note_origin(con: Connection, record: DeliveryRecord) -> None:
+    """That a delivery which is in the ledger was found at its source again."""
+    con.execute(
+        "UPDATE ops.loads SET origin = ?, origin_version = ?, origin_files = ? WHERE load_id = ?",
+        [*_origin(record.origin), record.id],
+    )
+
+
+def _origin(origin: Origin | None) -> list[Any]:
+    if origin is None:
+        return [None, None, None]
+    return [origin.key, origin.version, [{"name": name, "version": version} for name, version in origin.files.items()]]
 
 
 def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_version: str, now: datetime) -> None:
@@ -60,7 +77,8 @@ def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_ver
     con.execute("DELETE FROM ops.loads WHERE load_id = ?", [record.id])
     con.execute(
         "INSERT INTO ops.loads BY NAME SELECT ? AS load_id, ? AS source_id, ? AS format, ? AS delivered_at, ? AS received_at, "
-        "? AS loaded_at, ? AS status, 0 AS row_count, [] AS sums, ? AS mapping_version, ? AS files, ? AS byte_count",
+        "? AS loaded_at, ? AS status, 0 AS row_count, [] AS sums, ? AS mapping_version, ? AS files, ? AS byte_count, "
+        "? AS origin, ? AS origin_version, ? AS origin_files",
         [
             record.id,
             record.source_id,
@@ -72,5 +90,6 @@ def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_ver
             mapping_version,
             [file.name for file in record.files],
             sum(file.bytes for file in record.files),
+            *_origin(record.origin),
         ],
     )

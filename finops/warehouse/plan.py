@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from finops.formats.read import TypedColumn
+from finops.warehouse.landing import Origin
 from finops.warehouse.mapping import MappedColumn
 
 SliceKey = tuple[str, datetime]
@@ -85,6 +86,10 @@ class Plan:
     byte_count: int
     where: str
     """How to name the delivery in a message."""
+    origin: Origin | None = None
+    """Where it was fetched from."""
+    grade: str = ""
+    """What the format lacks against line items; empty: nothing."""
     held: Held = field(default_factory=dict)
     tell: Tell = field(default=lambda step, share, rows: None)
 

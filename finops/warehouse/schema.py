@@ -123,7 +123,19 @@ def m004_findings(con: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_ledger, m002_ops, m003_allocation, m004_findings)
+def m006_collecting(con: Connection) -> None:
+    """Where a delivery was fetched from, how good its kind of bill is, and what is missing at the sources."""
+    con.execute("ALTER TABLE ops.loads ADD COLUMN origin VARCHAR")
+    con.execute("ALTER TABLE ops.loads ADD COLUMN origin_version VARCHAR")
+    con.execute("ALTER TABLE ops.loads ADD COLUMN origin_files STRUCT(name VARCHAR, version VARCHAR)[]")
+    con.execute("ALTER TABLE ops.loads ADD COLUMN grade VARCHAR")
+    con.execute(
+        "CREATE TABLE ops.holes (source_id VARCHAR, billing_period DATE, outcome VARCHAR, what VARCHAR, place VARCHAR, "
+        "next_step VARCHAR, first_seen_at TIMESTAMP, last_seen_at TIMESTAMP)"
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_ledger, m002_ops, m003_allocation, m004_findings, m006_collecting)
 
 
 def _stored(column: Column) -> str:
