@@ -1,0 +1,97 @@
+"""Who finops is at Google Cloud: application default credentials, a key from a secret place, a service account acted as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from finops.collectors.gcp.troubles import as_trouble
+from finops.config.secrets import Secret
+from finops.errors import ConfigError
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+"""What the identity may do is said by its roles, not by the scope."""
+
+
+class Access(Protocol):
+    """The settings that say how Google Cloud is reached: those of ``GcpAccess``, and of a files source at ``gs://``."""
+
+    @property
+    def credentials(self) -> Secret | None: ...
+    @property
+    def impersonate(self) -> str: ...
+    @property
+    def anonymous(self) -> bool: ...
+    @property
+    def endpoints(self) -> dict[str, str]: ...
+
+
+def credentials(source: Access, folder: Path, scopes: Sequence[str] = (SCOPE,)) -> tuple[Any, str]:
+    """The credentials, as google-auth has them, and the project they belong to, which may be empty.
+
+    Args:
+        source: credentials (else the application default ones), impersonate, anonymous.
+        folder: the workspace, which a relative ``file:PATH`` starts from.
+
+    Raises:
+        Trouble: ``expired``: there are none.
+        ConfigError: the secret is not there, or is no JSON of credentials.
+    """
+    if source.anonymous:
+        from google.auth.credentials import AnonymousCredentials
+
+        return AnonymousCredentials(), ""  # type: ignore[no-untyped-call]
+    found, project = _own(source.credentials, folder, scopes)
+    if source.impersonate:
+        found = _acting_as(source, found, scopes)
+        project = source.impersonate.partition("@")[2].partition(".")[0] or project
+    return found, project
+
+
+def identity(found: Any) -> str:
+    """Who the credentials are, for ``finops doctor``: an e-mail address where they state one."""
+    for name in ("target_principal", "service_account_email", "signer_email", "account"):
+        stated = getattr(found, name, "")
+        if isinstance(stated, str) and stated and stated != "default":
+            return stated
+    return {"AnonymousCredentials": "nobody (anonymous)"}.get(
+        type(found).__name__, "your application default credentials"
+    )
+
+
+def _own(secret: Secret | None, folder: Path, scopes: Sequence[str]) -> tuple[Any, str]:
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError
+
+    if secret is None:
+        try:
+            found, project = google.auth.default(scopes=list(scopes))
+        except GoogleAuthError as error:
+            raise as_trouble(error, where="Google Cloud") from error
+        return found, project or ""
+    try:
+        stated = json.loads(secret.reveal(folder))
+        found, project = google.auth.load_credentials_from_dict(stated, scopes=list(scopes))  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, AttributeError, GoogleAuthError):
+        # without its cause, which may quote the key
+        raise ConfigError(
+            "holds no credentials of Google Cloud",
+            where=secret.place,
+            next_step="Put the JSON of a service account's key or of a workload identity configuration there.",
+        ) from None
+    return found, project or ""
+
+
+def _acting_as(source: Access, own: Any, scopes: Sequence[str]) -> Any:
+    from google.auth import impersonated_credentials
+
+    base = source.endpoints.get("iamcredentials", "").rstrip("/")
+    path = f"/v1/projects/-/serviceAccounts/{source.impersonate}:generateAccessToken"
+    return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+        source_credentials=own,
+        target_principal=source.impersonate,
+        target_scopes=list(scopes),
+        iam_endpoint_override=base + path if base else None,
+    )
