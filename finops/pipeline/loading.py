@@ -18,6 +18,7 @@ from finops.formats.files import PhysicalFile, inspect, zip_member
 from finops.formats.pages import flatten_pages, read_whole
 from finops.formats.read import PLACE, base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
+from finops.pipeline.inventory import is_replaced, load_inventory
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError, out_of_room, transaction, was_interrupted
@@ -198,7 +199,7 @@ class Loader:
             for account, start, status, count, sums in rows
             if start is not None
         )
-        superseded = bool(slices) and all(each.status == "superseded" for each in slices)
+        superseded = all(status == "superseded" for _, _, status, *_ in rows)
         return LoadResult(
             record.id,
             record.source_id,
@@ -252,8 +253,9 @@ class Loader:
                 raise out_of_room(error) or explain(self.con, spec, readable, names, paths, error) from error
         status = "loaded"
         if not slices:
-            note_whole(self.con, record, "current", self.versions[spec.id], self.now)
-            status = "empty" if spec.yields == "charges" else "loaded"
+            replaced = is_replaced(self.con, spec, record)
+            note_whole(self.con, record, "superseded" if replaced else "current", self.versions[spec.id], self.now)
+            status = "superseded" if replaced else "empty" if spec.yields == "charges" else "loaded"
         elif all(each.status == "superseded" for each in slices):
             status = "superseded"
         size = sum(file.bytes for file in record.files)
@@ -277,6 +279,8 @@ class Loader:
             typed = typed_columns(spec, described)
             if spec.yields == "utilisation":
                 return load_utilisation(self.con, spec, record, typed, base)
+            if spec.yields in ("inventory", "skus"):
+                return load_inventory(self.con, spec, record, typed, base)
             plan = Plan(
                 load_id=record.id,
                 source_id=record.source_id,

@@ -123,6 +123,20 @@ def m004_findings(con: Connection) -> None:
     )
 
 
+def m005_inventory(con: Connection) -> None:
+    """Which snapshot of resources or SKUs stands, and the SKUs of a provider's catalogue."""
+    con.execute("ALTER TABLE inventory.resources ADD COLUMN load_id VARCHAR")
+    con.execute(
+        "CREATE TABLE inventory.skus (source_id VARCHAR, provider VARCHAR, sku_id VARCHAR, sku_name VARCHAR, "
+        "service_id VARCHAR, service_name VARCHAR, category JSON, unit VARCHAR, regions VARCHAR[], properties JSON, "
+        "seen_at TIMESTAMP, load_id VARCHAR)"
+    )
+    con.execute(
+        "CREATE TABLE inventory.snapshots (source_id VARCHAR, format VARCHAR, origin VARCHAR, load_id VARCHAR, "
+        "delivered_at TIMESTAMP, received_at TIMESTAMP)"
+    )
+
+
 def m006_collecting(con: Connection) -> None:
     """Where a delivery was fetched from, how good its kind of bill is, and what is missing at the sources."""
     con.execute("ALTER TABLE ops.loads ADD COLUMN origin VARCHAR")
@@ -135,7 +149,14 @@ def m006_collecting(con: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_ledger, m002_ops, m003_allocation, m004_findings, m006_collecting)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    m001_ledger,
+    m002_ops,
+    m003_allocation,
+    m004_findings,
+    m005_inventory,
+    m006_collecting,
+)
 
 
 def _stored(column: Column) -> str:
