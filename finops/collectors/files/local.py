@@ -15,7 +15,7 @@ class LocalStore:
     """The files below a folder, links followed, hidden ones left out. A file's version is its size and when it was written."""
 
     def __init__(self, root: Path, url: str = "") -> None:
-        self._root = root
+        self.root = root
         self._url = url or root.as_posix()
 
     @property
@@ -26,7 +26,7 @@ class LocalStore:
     def files(self, prefix: str) -> Iterator[RemoteFile]:
         """Every file whose path below the folder begins with ``prefix``, in the order of their names."""
         self._check()
-        top = self._root / prefix.rpartition("/")[0]
+        top = self.root / prefix.rpartition("/")[0]
         seen: set[Path] = set()
         for folder, folders, names in os.walk(top, followlinks=True, onerror=self._refuse):
             real = Path(folder).resolve()
@@ -35,14 +35,14 @@ class LocalStore:
                 continue  # a link that leads back
             seen.add(real)
             for path in sorted(Path(folder) / name for name in names if not name.startswith(".")):
-                name = path.relative_to(self._root).as_posix()
+                name = path.relative_to(self.root).as_posix()
                 if name.startswith(prefix) and path.is_file():
                     yield self._describe(name, path)
 
     def folders(self, prefix: str) -> Sequence[str]:
         """The folders right below ``prefix``."""
         self._check()
-        top = self._root / prefix
+        top = self.root / prefix
         try:
             found = sorted(each.name for each in top.iterdir() if each.is_dir() and not each.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
@@ -54,13 +54,13 @@ class LocalStore:
     def read(self, name: str) -> bytes:
         """A small file, whole."""
         try:
-            return inside(self._root, name).read_bytes()
+            return inside(self.root, name).read_bytes()
         except OSError as error:
             raise self._trouble(error, name) from error
 
     def blocks(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         """A file's bytes from ``start``, as long as it is the one that was listed."""
-        path = inside(self._root, file.name)
+        path = inside(self.root, file.name)
         try:
             with path.open("rb") as data:
                 data.seek(start)
@@ -87,7 +87,7 @@ class LocalStore:
         return RemoteFile(name, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}", modified)
 
     def _check(self) -> None:
-        if not self._root.is_dir():
+        if not self.root.is_dir():
             raise Trouble(
                 Outcome.MISSING,
                 "is no folder",
