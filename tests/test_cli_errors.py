@@ -189,7 +189,7 @@ def test_strict_stops_right_after_a_source_that_is_not_complete(workspace: Works
     workspace.write("last/bill.csv", focus_csv("2", account="B"))
     result = workspace.finops("collect", "--strict", "--json")
     assert result.exit_code == 3
-    assert [(each["source"], each["outcome"]) for each in result.json()] == [("first", "complete"), ("gone", "failed")]
+    assert [(each["source"], each["outcome"]) for each in result.json()] == [("first", "complete"), ("gone", "missing")]
     assert "not collected: last" in result.err
     assert workspace.finops("collect").exit_code == 3
     assert workspace.query("SELECT DISTINCT source_id FROM ops.loads ORDER BY 1") == [("first",), ("last",)]

@@ -72,7 +72,7 @@ path = "exports"
 
 [sources."Bad Name"]
 type = "files"
-path = "s3://bucket/x"
+path = "ftp://bucket/x"
 """
 
 
@@ -114,7 +114,7 @@ def test_a_source_that_is_missing_is_exit_3_and_the_others_go_on(workspace: Work
     assert result.exit_code == 3
     assert "gone does not exist" in result.err
     assert workspace.query("SELECT source_id, status FROM ops.sources ORDER BY 1") == [
-        ("gone", "failed"),
+        ("gone", "missing"),
         ("here", "complete"),
     ]
     page = Path(result.out.splitlines()[-1]).read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,33 +11,79 @@ import click
 from finops.cli.app import App, pass_app
 from finops.cli.journal import noted
 from finops.cli.jsontext import dumps
-from finops.errors import FinopsError, SourceError
+from finops.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
-    from finops.formats.deliveries import Delivery
+    from decimal import Decimal
+
+    from finops.collectors.interface import Offer
     from finops.pipeline.collecting import SourceReport
     from finops.warehouse.connection import Connection
 
 
+def _month(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(f"{value}-01") if value else None
+    except ValueError as error:
+        raise UsageError(f"{param.opts[0]} {value!r} is no month", next_step="Write it as 2026-10.") from error
+
+
+def _complete_source(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from finops.config.load import find_workspace
+
+    try:
+        return [name for name in find_workspace(None).config.sources if name.startswith(incomplete)]
+    except Exception:
+        return []
+
+
 @click.command()
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=_complete_source)
+@click.option(
+    "--since", metavar="YYYY-MM", callback=_month, help="The first month to look at. Default: three months back."
+)
+@click.option(
+    "--until", metavar="YYYY-MM", callback=_month, help="The last month to look at. Default: the current one."
+)
+@click.option("--yes", is_flag=True, help="Agree to what fetching costs (Cost Explorer: 0.01 USD a request).")
 @click.option(
     "--strict", is_flag=True, help="Stop with exit 3 right after a source that is not complete (empty is complete)."
 )
-@click.option("--dry-run", is_flag=True, help="Say per source what would be loaded, and load nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, how many bytes, at what cost; fetch nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was fetched as JSON.")
 @pass_app
-def collect(app: App, sources: tuple[str, ...], strict: bool, dry_run: bool, as_json: bool) -> int:
+def collect(
+    app: App,
+    sources: tuple[str, ...],
+    since: date | None,
+    until: date | None,
+    yes: bool,
+    strict: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Fetch what changed at the configured sources and load it.
 
-    Sources are sections of finops.toml. This version reads local folders (type = "files"); the cloud collectors follow.
+    Sources are sections of finops.toml. The current and the three previous months are looked at again each time, because
+    providers restate them; only what has changed is fetched. A source that fails does not stop the others: exit 3, and what
+    is missing is in ops.holes and in the report.
+
+    \b
+    Examples:
+      finops collect                      # all sources
+      finops collect prod-aws --dry-run   # what would be fetched
+      finops collect gcp --since 2026-01  # backfill
     """
+    if since and until and until < since:
+        raise UsageError("--until is before --since", next_step="Swap them.")
     with app.warehouse() as con:
         if dry_run:
-            return _dry_run(app, con, sources, strict, as_json)
+            from finops.cli.dryrun import dry_run as tell_what
+
+            return tell_what(app, con, sources, since, until, strict=strict, as_json=as_json)
         with noted(app, con, "collect") as entry:
-            reports = collect_sources(app, con, sources, strict=strict)
-            stopped = strict and any(_is_incomplete(each) for each in reports)
+            reports = collect_sources(app, con, sources, since, until, strict=strict, yes=yes)
+            stopped = strict and any(each.outcome.is_hole for each in reports)
             entry.exit_code = SourceError.exit_code if stopped else exit_code(reports)
     if as_json:
         click.echo(dumps([as_data(each) for each in reports]))
@@ -47,90 +95,69 @@ class _Stop(Exception):  # noqa: N818
 
 
 def collect_sources(
-    app: App, con: Connection, wanted: tuple[str, ...] = (), *, strict: bool = False
+    app: App,
+    con: Connection,
+    wanted: Sequence[str] = (),
+    since: date | None = None,
+    until: date | None = None,
+    *,
+    strict: bool = False,
+    yes: bool = False,
 ) -> list[SourceReport]:
     """Collect, telling what happens as it happens.
 
     Args:
         strict: stop after the first source that is neither complete nor empty; the sources before it stay loaded.
+        yes: what costs money is agreed to.
     """
-    from finops.cli.load import tell
     from finops.cli.progress import watch
-    from finops.pipeline.collecting import collect, collectors
+    from finops.pipeline.collecting import Watch, collect, configured, window
     from finops.pipeline.loading import Loader
     from finops.warehouse.landing import Landing
 
     loader = Loader(con, Landing(app.workspace.landing), app.catalogue, app.now)
-    sources = collectors(app.workspace, wanted)
+    sources = configured(app.workspace, wanted)
     reports: list[SourceReport] = []
+
+    def approve(source_id: str, cost: Decimal, offers: Sequence[Offer]) -> bool:
+        for offer in offers:
+            app.say(f"{source_id}: {offer.key} costs {offer.cost_usd} USD{f' ({offer.note})' if offer.note else ''}")
+        if yes or getattr(app.workspace.config.sources[source_id], "allow_cost", False):
+            return True
+        return app.interactive and click.confirm(f"{source_id}: spend about {cost} USD?", err=True)
 
     def say(report: SourceReport) -> None:
         reports.append(report)
-        unchanged = sum(result.status == "unchanged" for result in report.loads.results)
-        news = [result for result in report.loads.results if result.status != "unchanged"]
-        app.say(f"{report.source_id}: {report.outcome}, {len(news)} new, {unchanged} unchanged")
-        report.loads.results[:] = [*news, *(r for r in report.loads.results if r.status == "unchanged")]
-        if app.verbose or news or report.loads.problems:
-            tell(app, _only_news(report))
-        if strict and _is_incomplete(report):
+        _tell(app, report)
+        if strict and report.outcome.is_hole:
             raise _Stop
 
     try:
         with watch(app, con) as progress:
-            collect(loader, sources, progress, say)
+            watched = Watch(progress.fetching, progress.loading, say, approve)
+            collect(loader, sources, window(app.calendar, since, until), app.calendar, watched)
     except _Stop:
-        left = list(sources)[len(reports) :]
+        left = [each.source_id for each in sources[len(reports) :]]
         app.say(f"stopped, because of --strict{'; not collected: ' + ', '.join(left) if left else ''}")
     return reports
 
 
-def _dry_run(app: App, con: Connection, wanted: tuple[str, ...], strict: bool, as_json: bool) -> int:
-    from finops.cli.load import as_data as loads_as_data
-    from finops.cli.load import exit_code as loads_exit_code
-    from finops.cli.load import found_as_data, tell_found
-    from finops.collectors.interface import Outcome
-    from finops.pipeline.collecting import collectors
-    from finops.pipeline.loading import Loader, LoadReport
-    from finops.warehouse.landing import Landing
-
-    loader = Loader(con, Landing(app.workspace.landing), app.catalogue, app.now)
-    code, data = 0, []
-    for name, (type_, format_, collector) in collectors(app.workspace, wanted).items():
-        collected = collector.collect()
-        deliveries: list[Delivery] = []
-        report = LoadReport()
-        if collected.outcome is Outcome.COMPLETE:
-            try:
-                deliveries, report = loader.find(list(collected.paths), format_)
-            except FinopsError as error:
-                report.problems.append(error)
-        elif collected.outcome is not Outcome.EMPTY:
-            report.problems.append(SourceError(collected.detail, where=f"source {name}"))
-        app.say(f"{name}: {collected.outcome}, {len(deliveries)} found")
-        tell_found(app, deliveries, report)
-        data.append({"source": name, "type": type_, "outcome": collected.outcome.value,
-                     "would_load": found_as_data(deliveries), **loads_as_data(report)})  # fmt: skip
-        code = max(code, loads_exit_code(report))
-        if strict and report.problems:
-            code = SourceError.exit_code
-            break
-    if as_json:
-        click.echo(dumps(data))
-    return code
-
-
-def _is_incomplete(report: SourceReport) -> bool:
-    return report.outcome.value not in ("complete", "empty")
-
-
-def _only_news(report: SourceReport) -> Any:
+def _tell(app: App, report: SourceReport) -> None:
+    """One line a source, then what came, what is worth a note, and every hole in full."""
+    from finops.cli.load import tell
     from finops.pipeline.loading import LoadReport
 
     loads = report.loads
-    return LoadReport([r for r in loads.results if r.status != "unchanged"], loads.problems, loads.passed_over)
+    changed = [each for each in loads.results if each.status != "unchanged"]
+    unchanged = len(report.unchanged) + sum(each.status == "unchanged" for each in loads.results)
+    app.say(f"{report.source_id}: {report.outcome}, {len(changed)} new, {unchanged} unchanged")
+    for note in report.notes:
+        app.say(f"  {note}")
+    if app.verbose or changed or loads.problems:
+        tell(app, LoadReport(changed, loads.problems, loads.passed_over))
 
 
-def exit_code(reports: list[SourceReport]) -> int:
+def exit_code(reports: Sequence[SourceReport]) -> int:
     """Bad input (4) before missing (3)."""
     return max((problem.exit_code for report in reports for problem in report.loads.problems), default=0)
 
@@ -144,5 +171,18 @@ def as_data(report: SourceReport) -> dict[str, Any]:
         "type": report.type,
         "outcome": report.outcome.value,
         "detail": report.detail,
+        "notes": report.notes,
+        "unchanged": [{"key": each.key, "version": each.version} for each in report.unchanged],
+        "fetched": [{"key": each.key, "version": each.version} for each in report.fetched],
+        "holes": [
+            {
+                "billing_period": f"{hole.period:%Y-%m}" if hole.period else None,
+                "outcome": hole.outcome.value,
+                "what": hole.problem.what,
+                "where": hole.problem.where,
+                "next_step": hole.problem.next_step,
+            }
+            for hole in report.holes
+        ],
         **loads_as_data(report.loads),
     }

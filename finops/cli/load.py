@@ -68,7 +68,7 @@ def load(app: App, paths: tuple[Path, ...], source_id: str, wanted: str, dry_run
         from finops.cli.progress import watch
 
         with noted(app, con, "load") as entry, watch(app, con) as progress:
-            report = loader.load_paths(paths, source_id, wanted, progress)
+            report = loader.load_paths(paths, source_id, wanted, progress.loading)
             entry.exit_code = exit_code(report)
     if as_json:
         click.echo(dumps(as_data(report)))

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from finops.errors import FinopsError, SourceError
+from finops.errors import SourceError
 
 
 class Outcome(StrEnum):
@@ -39,6 +39,8 @@ class Outcome(StrEnum):
     """The source answers in a form that is not the expected one: a column or field was renamed or removed."""
     UNAPPROVED = "unapproved"
     """Fetching would cost money that nobody has agreed to."""
+    REFUSED = "refused"
+    """It came whole and cannot be read as a bill: nothing of it was loaded."""
     FAILED = "failed"
     """Throttled, unreachable or broken for longer than the deadline."""
 
@@ -48,7 +50,7 @@ class Outcome(StrEnum):
         return self not in (Outcome.COMPLETE, Outcome.EMPTY)
 
 
-class Trouble(SourceError):
+class Trouble(SourceError):  # noqa: N818
     """A source, or one period of it, that could not be read: which outcome it is, what, where, and what to do."""
 
     def __init__(
@@ -91,6 +93,8 @@ class Offer:
     """Changes when the provider delivers anew. Empty: not known before it has been fetched, so it always is."""
     files: Sequence[RemoteFile] = ()
     """What it is made of. Empty: known only while fetching (the pages of an API)."""
+    lies_at: Path | None = None
+    """A local file or folder that is read where it lies: nothing is fetched."""
     period: date | None = None
     """The first of its month; None: it isn't of one month."""
     cost_usd: Decimal = Decimal(0)
@@ -222,12 +226,3 @@ class Collector(Protocol):
     def examine(self, request: Request) -> Sequence[Finding]:
         """Look at identity, permissions, export settings and freshness; raises nothing that the source can cause."""
         ...
-
-
-def worst(troubles: Sequence[FinopsError]) -> Outcome:
-    """One outcome for a source with several troubles: the gravest, or ``incomplete`` where only some periods are missing."""
-    whole = [each.outcome for each in troubles if isinstance(each, Trouble) and each.period is None]
-    order = list(Outcome)
-    if whole:
-        return max(whole, key=order.index)
-    return Outcome.INCOMPLETE if troubles else Outcome.COMPLETE

@@ -20,6 +20,18 @@ JOBS = 8
 BLOCK = 1 << 20
 
 
+class WrongBytes(Trouble):  # noqa: N818
+    """The place's own checksum does not fit what arrived. What has been fetched of the file is thrown away."""
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__(
+            Outcome.FAILED,
+            "arrived with other bytes than the source says it has",
+            where=f"{url}/{name}",
+            next_step="The next run fetches it again.",
+        )
+
+
 class Store(Protocol):
     """A place that holds files. Names are those of the place: from the bucket's root, with ``/``."""
 
@@ -119,11 +131,15 @@ def _fetch(store: Store, file: RemoteFile, target: Path, tell: Tell, stop: Event
             out.truncate(0)
         tell(file.name, out.tell())
         if out.tell() < file.bytes:
-            for block in store.blocks(file, out.tell()):
-                out.write(block)
-                tell(file.name, len(block))
-                if stop.is_set():
-                    return
+            try:
+                for block in store.blocks(file, out.tell()):
+                    out.write(block)
+                    tell(file.name, len(block))
+                    if stop.is_set():
+                        return
+            except WrongBytes:
+                partial.unlink()
+                raise
         out.flush()
         os.fsync(out.fileno())
         size = out.tell()
@@ -136,8 +152,7 @@ def _fetch(store: Store, file: RemoteFile, target: Path, tell: Tell, stop: Event
             digest = hashlib.file_digest(data, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         if digest != stated or size > file.bytes:
             partial.unlink()
-            raise Trouble(Outcome.FAILED, "arrived with other bytes than the source says it has", where=f"{store.url}/{file.name}",
-                          next_step="The next run fetches it again.")  # fmt: skip
+            raise WrongBytes(store.url, file.name)
     partial.replace(target)
     if file.modified:
         os.utime(target, (file.modified.timestamp(), file.modified.timestamp()))

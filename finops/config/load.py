@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from finops.config.schema import Config
+from finops.config.sources import SOURCE_TYPES
 from finops.errors import ConfigError
 from finops.rules.header import nearest
 
@@ -88,24 +89,33 @@ def read_workspace(file: Path) -> Workspace:
 
 def _problem(error: Any, text: str, content: dict[str, Any]) -> str:
     keys = [str(part) for part in error["loc"] if part != "[key]"]
+    if keys[0] == "sources" and len(keys) > 2:
+        del keys[2]  # which class of source it is, from its type
     name = ".".join(keys)
     place = f"line {line}, " if (line := _line(text, keys)) else ""
     if error["type"] == "extra_forbidden":
-        return f"{place}{name}: unknown key{nearest(keys[-1], _known_keys(keys[:-1]))}"
+        return f"{place}{name}: unknown key{nearest(keys[-1], _known_keys(keys[:-1], content))}"
+    if error["type"] == "union_tag_not_found":
+        return f"{place}{name}: has no type; one of {', '.join(SOURCE_TYPES)}"
+    if error["type"] == "union_tag_invalid":
+        given = str(error["ctx"]["tag"])
+        known = nearest(given, list(SOURCE_TYPES)) or f"; one of {', '.join(SOURCE_TYPES)}"
+        return f"line {_line(text, [*keys, 'type'])}, {name}.type: unknown type '{given}'{known}"
     return f"{place}{name}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def _known_keys(keys: Sequence[str]) -> list[str]:
+def _known_keys(keys: Sequence[str], content: dict[str, Any]) -> list[str]:
+    if keys and keys[0] == "sources":
+        given = content["sources"].get(keys[1], {}).get("type")
+        return _keys(SOURCE_TYPES[given]) if given in SOURCE_TYPES else []
     model: Any = Config
     for key in keys:
-        field = model.model_fields.get(key) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        if field is None:
-            return list(_SOURCE_KEYS)
-        model = field.annotation
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else list(_SOURCE_KEYS)
+        model = model.model_fields[key].annotation
+    return _keys(model)
 
 
-_SOURCE_KEYS = ("type", "path", "format")
+def _keys(model: Any) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _line(text: str, keys: Sequence[str]) -> int:

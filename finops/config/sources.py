@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -15,6 +15,8 @@ from finops.config.section import Section
 class Source(Section):
     """What every source takes."""
 
+    type: str
+    """The kind of source."""
     endpoints: dict[str, str] = {}
     """Other addresses for a provider's services: ``{ s3 = "https://…" }``; for private endpoints and emulators."""
     anonymous: bool = False
@@ -210,3 +212,10 @@ AnySource = Annotated[
     | FilesSource,
     Field(discriminator="type"),
 ]
+
+SOURCE_TYPES: dict[str, type[Source]] = {
+    name: model
+    for model in get_args(get_args(AnySource)[0])
+    for name in get_args(model.model_fields["type"].annotation)
+}
+"""The class of each type of source."""

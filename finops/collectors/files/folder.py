@@ -1,0 +1,139 @@
+"""A folder of billing files: local, in S3 or in Google Cloud Storage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from finops.collectors.files.local import LocalStore
+from finops.collectors.interface import (
+    Finding,
+    Listing,
+    Offer,
+    Outcome,
+    Permission,
+    RemoteFile,
+    Request,
+    Tell,
+    Trouble,
+    Verdict,
+)
+from finops.collectors.store import Store, download
+from finops.config.sources import FilesSource, GcpAccess
+
+
+class FilesCollector:
+    """Offers the folder as one: which of its files belong together is for the loader to find.
+
+    Only the files that are new or have changed are fetched; the others are taken from the landing folder.
+    """
+
+    def __init__(self, source_id: str, source: FilesSource, folder: Path) -> None:
+        self.source_id = source_id
+        self._source = source
+        self._folder = folder
+
+    def look(self, request: Request) -> Listing:
+        """The folder, as of now. The months do not matter: names do not tell what is in a file."""
+        store, prefix = self._open()
+        files = [each for each in store.files(prefix) if each.name == prefix or _is_below(each.name, prefix)]
+        if not files:
+            return Listing(notes=[f"{self._source.path} is empty"])
+        return Listing([self._offer(store, prefix, files)])
+
+    def fetch(self, offer: Offer, files: Sequence[RemoteFile], folder: Path, tell: Tell) -> None:
+        """Download what is new."""
+        store, prefix = self._open()
+        above = _above(prefix)
+        named = [RemoteFile(_join(above, each.name), each.bytes, each.version, each.modified) for each in files]
+        download(store, named, folder, tell, local=lambda name: _below(name, above))
+
+    def permissions(self) -> Sequence[Permission]:
+        """Listing and reading, where it is a bucket."""
+        scheme, bucket, prefix = self._where()
+        if scheme == "s3":
+            return [
+                Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}", f"to see what is below {prefix or 'its root'}"),
+                Permission("s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}*", "to fetch the files"),
+            ]
+        if scheme == "gs":
+            return [
+                Permission("storage.objects.list", f"gs://{bucket}", f"to see what is below {prefix or 'its root'}"),
+                Permission("storage.objects.get", f"gs://{bucket}", "to fetch the files"),
+            ]
+        return []
+
+    def examine(self, request: Request) -> Sequence[Finding]:
+        """Is the folder there, may it be read, what is in it?"""
+        try:
+            listing = self.look(request)
+        except Trouble as trouble:
+            return [Finding("folder", Verdict.FAILED, str(trouble).splitlines()[0], trouble.next_step)]
+        if not listing.offers:
+            return [
+                Finding("folder", Verdict.WARNING, f"{self._source.path} is empty", "Is the export being delivered?")
+            ]
+        files = listing.offers[0].files
+        size = sum(each.bytes for each in files)
+        newest = max((each.modified for each in files if each.modified), default=None)
+        when = f", the newest of {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
+        return [Finding("folder", Verdict.OK, f"{self._source.path}: {len(files):,} files, {size:,} bytes{when}")]
+
+    def _offer(self, store: Store, prefix: str, files: Sequence[RemoteFile]) -> Offer:
+        above = _above(prefix)
+        below = [
+            RemoteFile(_below(each.name, above), each.bytes, each.version, each.modified)
+            for each in sorted(files, key=lambda each: each.name)
+        ]
+        state = "\n".join(f"{each.name}\t{each.bytes}\t{each.version}" for each in below)
+        version = hashlib.sha256(state.encode()).hexdigest()[:16]
+        lies_at = store.root / prefix if isinstance(store, LocalStore) else None
+        return Offer(f"{store.url}/{prefix}", version, below, lies_at=lies_at)
+
+    def _where(self) -> tuple[str, str, str]:
+        """Scheme, bucket, prefix; a folder's prefix ends with ``/``."""
+        scheme, found, rest = self._source.path.partition("://")
+        if not found:
+            return "", "", ""
+        bucket, _, prefix = rest.partition("/")
+        return scheme, bucket, prefix
+
+    def _open(self) -> tuple[Store, str]:
+        scheme, bucket, prefix = self._where()
+        if scheme == "s3":
+            from finops.collectors.aws.s3 import S3Store
+
+            return S3Store(self._source, bucket), prefix
+        if scheme == "gs":
+            from finops.collectors.gcp.gcs import GcsStore
+
+            return GcsStore(self._gcp(), bucket, self._folder), prefix
+        path = self._folder / Path(self._source.path).expanduser()
+        if not path.exists():
+            raise Trouble(Outcome.MISSING, f"{path} does not exist", next_step="Correct the source's path.")
+        return (LocalStore(path), "") if path.is_dir() else (LocalStore(path.parent), path.name)
+
+    def _gcp(self) -> GcpAccess:
+        keep = self._source.model_dump(
+            include={"type", "endpoints", "anonymous", "deadline", "credentials", "impersonate"}
+        )
+        return GcpAccess(**keep)
+
+
+def _is_below(name: str, prefix: str) -> bool:
+    """``exports/a.csv`` is below ``exports`` and ``exports/``; ``exports-old/a.csv`` is below neither. No folder markers."""
+    return not name.endswith("/") and (prefix in ("", name) or name.startswith(prefix.rstrip("/") + "/"))
+
+
+def _above(prefix: str) -> str:
+    """What lies above the last part of a prefix: files keep that part in their names, as in ``exports/a.csv``."""
+    return prefix.rstrip("/").rpartition("/")[0]
+
+
+def _below(name: str, above: str) -> str:
+    return name.removeprefix(above + "/") if above else name
+
+
+def _join(above: str, name: str) -> str:
+    return f"{above}/{name}" if above else name

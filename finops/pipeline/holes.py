@@ -1,0 +1,85 @@
+"""What is missing at the sources: ``ops.sources`` has how each source's last reading ended, ``ops.holes`` what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from finops.collectors.interface import Outcome, Trouble
+from finops.errors import FinopsError, IncompleteDeliveryError, UnknownFormatError
+from finops.warehouse.connection import Connection, transaction
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Something that should be in the ledger and could not be read."""
+
+    outcome: Outcome
+    problem: FinopsError
+    period: date | None
+    """The first of the month that is missing; None: not of one month."""
+
+
+def hole_of(problem: FinopsError, period: date | None = None) -> Hole:
+    """A problem as a hole of its source.
+
+    Args:
+        period: of the offer that it happened with, unless the problem knows its own.
+    """
+    if isinstance(problem, Trouble):
+        return Hole(problem.outcome, problem, problem.period or period)
+    if isinstance(problem, IncompleteDeliveryError):
+        return Hole(Outcome.INCOMPLETE, problem, period)
+    if isinstance(problem, UnknownFormatError):
+        return Hole(Outcome.CHANGED, problem, period)
+    return Hole(Outcome.REFUSED, problem, period)
+
+
+def overall(holes: Sequence[Hole], *, anything: bool) -> Outcome:
+    """How a source's reading ended: complete, the outcome that all its holes share, or ``incomplete`` where something came.
+
+    Args:
+        anything: could any of its offers be read?
+    """
+    if not holes:
+        return Outcome.COMPLETE
+    whole = [each.outcome for each in holes if each.period is None]
+    kinds = {each.outcome for each in holes}
+    if whole and not anything:
+        return max(whole, key=list(Outcome).index)
+    return kinds.pop() if len(kinds) == 1 and not anything else Outcome.INCOMPLETE
+
+
+def note_source(
+    con: Connection, source_id: str, type_: str, outcome: Outcome, detail: str, holes: Sequence[Hole], now: datetime
+) -> None:
+    """Replace what is known of a source's last reading. A hole that was there before keeps the day it was first seen."""
+    moment = now.replace(tzinfo=None)
+    before = {
+        (period, kind): first
+        for period, kind, first in con.execute(
+            "SELECT billing_period, outcome, min(first_seen_at) FROM ops.holes WHERE source_id = ? GROUP BY ALL",
+            [source_id],
+        ).fetchall()
+    }
+    with transaction(con):
+        con.execute("DELETE FROM ops.sources WHERE source_id = ?", [source_id])
+        con.execute("DELETE FROM ops.holes WHERE source_id = ?", [source_id])
+        con.execute("INSERT INTO ops.sources VALUES (?, ?, ?, ?, ?)", [source_id, type_, moment, outcome.value, detail])
+        for hole in holes:
+            first = before.get((hole.period, hole.outcome.value), moment)
+            problem = hole.problem
+            con.execute(
+                "INSERT INTO ops.holes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    source_id,
+                    hole.period,
+                    hole.outcome.value,
+                    problem.what,
+                    problem.where,
+                    problem.next_step,
+                    first,
+                    moment,
+                ],
+            )
