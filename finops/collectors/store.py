@@ -20,7 +20,7 @@ JOBS = 8
 BLOCK = 1 << 20
 
 
-class WrongBytes(Trouble):  # noqa: N818
+class WrongBytes(Trouble):
     """The place's own checksum does not fit what arrived. What has been fetched of the file is thrown away."""
 
     def __init__(self, url: str, name: str) -> None:
