@@ -49,6 +49,7 @@ class BlobStore:
 
     def folders(self, prefix: str) -> Sequence[str]:
         """The folders right below ``prefix``."""
+        self._client()
         from azure.storage.blob import BlobPrefix
 
         pages = self._pages(lambda: self._client().walk_blobs(name_starts_with=prefix or None, delimiter="/"))
@@ -61,6 +62,7 @@ class BlobStore:
 
     def blocks(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         """A blob's bytes from ``start``, range by range, each only while the blob is the one that was listed."""
+        self._client()
         from azure.core import MatchConditions
 
         condition = {"etag": f'"{file.version}"', "match_condition": MatchConditions.IfNotModified}
@@ -96,6 +98,7 @@ class BlobStore:
                 return
 
     def _try(self, call: Callable[[], T], where: str) -> T:
+        self._client()
         from azure.core.exceptions import AzureError
 
         try:
