@@ -123,7 +123,7 @@ class WeeklyReport:
     trends: tuple[Trend, ...]
     sections: dict[str, Section]
     """By id: teams, services, kinds, accounts, resources, changes, waste, unknowns, untagged, coverage, commitments,
-    tokens, apart, bills, sources, checks."""
+    tokens, apart, bills, holes, sources, checks."""
     balances: tuple[Balance, ...]
     matches: bool | None
     """All balances match; None if one is unknown or nothing is loaded."""

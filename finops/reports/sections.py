@@ -143,6 +143,16 @@ PLANS = (
              Show("LedgerDifference", "Ledger less delivered", "exact", total=True),
              Show("AllocationDifference", "Allocated less ledger", "exact", total=True),
          ), limit=24)),
+    Plan("holes", "source_holes", "What is missing",
+         "What the last collection could not read. Costs of these months are not in this report, or not in their last version.",
+         "Nothing: every source was read.",
+         Layout((
+             Show("SourceId", "Source", note="What"),
+             Show("BillingMonth", "Billing month", "month"),
+             Show("Outcome", "Outcome", "badge"),
+             Show("InTheLedger", "In the ledger", secondary=True),
+             Show("NextStep", "What to do"),
+         ), limit=24, currency="", foot=False)),
     Plan("sources", "sources_freshness", "Sources", "How far each source reaches.", "No source is known.",
          Layout((
              Show("SourceId", "Source", note="Detail"),
@@ -150,6 +160,7 @@ PLANS = (
              Show("DataThrough", "Data through", "date"),
              Show("BillingMonths", "Months", "count", secondary=True),
              Show("ChargeCount", "Rows", "count"),
+             Show("Grade", "Grade", secondary=True),
          ), limit=50, currency="", foot=False)),
     Plan("checks", "data_checks", "Checks", "The checks of the last build.", "No check has run yet.",
          Layout((

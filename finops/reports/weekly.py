@@ -54,6 +54,7 @@ def compute_weekly(
         warnings=(
             *_unbalanced(balances),
             *_source_warnings(sources),
+            *_grades(sources),
             *_check_warnings(results["data_checks"].records()),
         ),
         trend_command=command(results["spend_weekly"]),
@@ -160,6 +161,10 @@ def _source_warnings(sources: list[dict[str, Any]]) -> list[str]:
         elif each["Status"] != "current":
             warnings.append(f"{each['SourceId']} is {each['Status']}: its costs are not in this report.{detail}")
     return warnings
+
+
+def _grades(sources: list[dict[str, Any]]) -> list[str]:
+    return [f"{each['SourceId']} is of a lower grade: {each['Grade']}." for each in sources if each["Grade"]]
 
 
 def _check_warnings(checks: list[dict[str, Any]]) -> list[str]:

@@ -1,7 +1,7 @@
 /*
 id: sources_freshness
 title: How fresh is each source?
-version: 1
+version: 2
 owner: finops-ledger
 why: A source that stopped delivering looks like a saving. Here it looks like what it is.
 misses: >
@@ -13,16 +13,23 @@ params:
   stale_after_days: {type: integer, default: 1, unit: days, help: "Days at the end of the period that may lack charges"}
 columns:
   SourceId: The source as it is called in finops.toml
-  Status: '"current", "stale" (the last days of the period have no charges), "missing" (configured, nothing was ever loaded) or what the last collection reported'
+  Status: >
+    "current", "stale" (the last days of the period have no charges), "missing" (configured, nothing was ever loaded) or what
+    the last collection reported. A source that states no charges, such as an inventory, is as its last collection ended
   DataThrough: The last day with a charge of use, up to the end of the period
   DaysMissing: Days between it and the end of the period
   LastDelivery: When the provider made the newest file that counts, UTC
   BillingMonths: Billing months in the ledger
   ChargeCount: Rows in the ledger
   Detail: What the last collection said
+  Grade: What its bills lack against line items; empty, if nothing
 */
 WITH deliveries AS (
-    SELECT source_id AS SourceId, max(delivered_at) AS LastDelivery, count(DISTINCT billing_period_start) AS BillingMonths
+    SELECT
+        source_id AS SourceId,
+        max(delivered_at) AS LastDelivery,
+        count(DISTINCT billing_period_start) AS BillingMonths,
+        max(grade) FILTER (grade <> '') AS Grade
     FROM ops.loads
     WHERE status = 'current'
     GROUP BY source_id
@@ -54,7 +61,9 @@ sources AS (
 sources_freshness AS (
     SELECT
         sources.SourceId,
-        CASE WHEN configured.status IN ('denied', 'failed', 'incomplete', 'missing') THEN configured.status
+        CASE WHEN configured.status IN ('denied', 'expired', 'missing', 'incomplete', 'changed', 'refused', 'unapproved', 'failed')
+                  THEN configured.status
+             WHEN deliveries.BillingMonths = 0 THEN 'current'
              WHEN charged.ChargeCount IS NULL THEN 'missing'
              WHEN charged.DataThrough IS NULL
                   OR datediff('day', charged.DataThrough, CAST($period_end AS DATE)) - 1 > CAST($stale_after_days AS INTEGER) THEN 'stale'
@@ -64,7 +73,8 @@ sources_freshness AS (
         deliveries.LastDelivery,
         deliveries.BillingMonths,
         charged.ChargeCount,
-        configured.Detail
+        configured.Detail,
+        deliveries.Grade
     FROM sources
     LEFT JOIN deliveries ON deliveries.SourceId = sources.SourceId
     LEFT JOIN charged ON charged.SourceId = sources.SourceId

@@ -127,6 +127,30 @@ def test_a_source_that_stopped_is_stale_and_one_that_never_came_is_missing(books
     }  # fmt: skip
 
 
+def test_a_hole_says_what_the_ledger_keeps_in_its_place(books: Books) -> None:
+    books.charge("2026-10-21T00", "1", source="prod")
+    books.deliver()
+    books.con.execute("UPDATE ops.loads SET delivered_at = '2026-10-22 06:00'")
+    books.con.execute(
+        "INSERT INTO ops.holes (source_id, billing_period, outcome, what) VALUES "
+        "('prod', '2026-10-01', 'incomplete', 'half'), ('prod', '2026-09-01', 'denied', 'no'), ('gone', NULL, 'expired', 'key')"
+    )
+    assert [(row["SourceId"], row["BillingMonth"], row["InTheLedger"]) for row in rows(books, "source_holes")] == [
+        ("gone", None, "nothing"), ("prod", date(2026, 9, 1), "nothing"), ("prod", date(2026, 10, 1), "2026-10-22 06:00"),
+    ]  # fmt: skip
+
+
+def test_an_inventory_is_as_its_collection_ended_and_a_lower_grade_is_said(books: Books) -> None:
+    books.charge("2026-10-25T00", "1", source="totals")
+    books.deliver()
+    books.con.execute("UPDATE ops.loads SET grade = 'daily totals'")
+    books.con.execute("INSERT INTO ops.loads (source_id, status) VALUES ('accounts', 'current')")
+    books.con.execute("INSERT INTO ops.sources (source_id, status) VALUES ('accounts', 'complete')")
+    assert [(row["SourceId"], row["Status"], row["Grade"]) for row in rows(books, "sources_freshness")] == [
+        ("accounts", "current", None), ("totals", "current", "daily totals"),
+    ]  # fmt: skip
+
+
 def test_a_parameter_that_is_not_declared_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="did you mean 'period'"):
         bind(CATALOGUE.get("spend_by_team"), {"perod": "2026-10"}, TODAY)
