@@ -25,6 +25,7 @@ COMMANDS = {
     "findings": "What the rules found: idle, underused, unknown.",
     "explain": "One resource or finding: its charges, its team, the rules that looked at it.",
     "queries": "The SQL files: shipped and yours.",
+    "doctor": "Credentials, permissions, export settings, freshness: what works, what does not, what to do.",
 }
 
 

@@ -28,7 +28,8 @@ def _month(ctx: click.Context, param: click.Parameter, value: str | None) -> dat
         raise UsageError(f"{param.opts[0]} {value!r} is no month", next_step="Write it as 2026-10.") from error
 
 
-def _complete_source(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def complete_source(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the configured sources, for the shell."""
     from finops.config.load import find_workspace
 
     try:
@@ -38,7 +39,7 @@ def _complete_source(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 @click.command()
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=_complete_source)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=complete_source)
 @click.option(
     "--since", metavar="YYYY-MM", callback=_month, help="The first month to look at. Default: three months back."
 )

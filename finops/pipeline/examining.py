@@ -1,0 +1,70 @@
+"""What ``finops doctor`` looks at: the workspace first, then each source through its collector."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from finops.collectors.interface import Finding, Request, Trouble, Verdict
+from finops.config.load import Workspace
+from finops.config.secrets import without_secrets
+from finops.errors import ConfigError
+from finops.pipeline.collecting import Configured, known
+from finops.warehouse.landing import Landing
+
+LITTLE = 5_000_000_000
+"""Bytes free, below which a disk is called nearly full."""
+
+
+def examine_workspace(workspace: Workspace) -> Iterator[Finding]:
+    """Can what is fetched be kept, and is there room?"""
+    for name, path in (("landing folder", workspace.landing), ("warehouse", workspace.warehouse.parent)):
+        place = path
+        while not place.exists():
+            place = place.parent
+        if not _writable(place):
+            yield Finding(
+                name, Verdict.FAILED, f"{path} cannot be written", "Give the user who runs finops the right to."
+            )
+            continue
+        free = shutil.disk_usage(place).free
+        verdict = Verdict.OK if free > LITTLE else Verdict.WARNING
+        yield Finding(
+            name, verdict, f"{path}, {free / 1e9:,.1f} GB free", "" if free > LITTLE else "Make room, or move it."
+        )
+    if not workspace.config.sources:
+        yield Finding("sources", Verdict.WARNING, "none is configured", "docs/configuration.md: [sources.NAME]")
+
+
+def examine_source(landing: Landing, each: Configured, months: tuple[date, date], today: date) -> Iterator[Finding]:
+    """What one collector finds, and how long ago the source delivered last; a fault of one check is a finding, not an end."""
+    held = known(landing, each.source_id)
+    try:
+        for finding in each.collector.examine(Request(*months, today, held, dry=True)):
+            yield Finding(
+                finding.check, finding.verdict, without_secrets(finding.detail), without_secrets(finding.next_step)
+            )
+    except (Trouble, ConfigError) as trouble:
+        yield Finding("source", Verdict.FAILED, without_secrets(trouble.what), without_secrets(trouble.next_step))
+    newest = max((fetched.received_at for fetched in held.values()), default=None)
+    if newest is None:
+        yield Finding("last collected", Verdict.WARNING, "never", f"finops collect {each.source_id}")
+        return
+    age = (today - newest.date()).days
+    late = age > 8  # a weekly run, and a day
+    step = "Is the scheduled run still running?" if late else ""
+    yield Finding(
+        "last collected", Verdict.WARNING if late else Verdict.OK, f"{newest:%Y-%m-%d %H:%M} UTC, {age} days ago", step
+    )
+
+
+def _writable(folder: Path) -> bool:
+    probe = folder / ".finops-doctor"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
