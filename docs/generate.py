@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import click
 from pydantic import BaseModel
 
 from finops.cli import COMMANDS, cli
 from finops.config.schema import Config
+from finops.config.sources import SOURCE_TYPES, Source
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import LAYERS
 from finops.warehouse.columns import ledger_columns
@@ -85,7 +86,12 @@ def _configuration() -> Iterator[str]:
         model: Any = field.annotation
         if name == "sources":
             yield f"\n## [sources.NAME]\n\n{field.description}\n"
-            yield from _keys(FilesSource)
+            yield "\nEvery source takes:\n"
+            yield from _keys(Source, leave={"type"})
+            for model in dict.fromkeys(SOURCE_TYPES.values()):
+                types = " or ".join(f'`type = "{name}"`' for name, each in SOURCE_TYPES.items() if each is model)
+                yield f"\n### {types}\n\n{_flat(model.__doc__ or '')}\n"
+                yield from _keys(model, leave=set(Source.model_fields))
         elif isinstance(model, type) and issubclass(model, BaseModel):
             yield f"\n## [{name}]\n\n{_flat(model.__doc__ or '')}\n"
             yield from _keys(model)
@@ -93,16 +99,33 @@ def _configuration() -> Iterator[str]:
             yield f"\n## [{name}.RULE]\n\n{field.description}\n"
 
 
-def _keys(model: type[BaseModel]) -> Iterator[str]:
+def _keys(model: type[BaseModel], leave: Collection[str] = ()) -> Iterator[str]:
+    fields = {field.alias or name: field for name, field in model.model_fields.items() if name not in leave}
+    if not fields:
+        return
     yield "\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
-    for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else f"`{str(field.default)!s}`" if str(field.default) else "empty"
+    for name, field in fields.items():
+        default = "required" if field.is_required() else _default(field.default)
         yield f"| `{name}` | {_type(field.annotation)} | {default} | {_flat(field.description or '')} |\n"
 
 
+def _default(value: Any) -> str:
+    if value in ("", None, [], {}):
+        return "empty"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
 def _type(annotation: Any) -> str:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return {"str": "text", "int": "whole number", "Path": "path"}.get(annotation.__name__, annotation.__name__)
+    if isinstance(annotation, types.UnionType):
+        return " or ".join(_type(each) for each in get_args(annotation) if each is not type(None))
+    if get_origin(annotation) is list:
+        return "list of texts"
+    if get_origin(annotation) is dict:
+        return "table of texts"
+    if isinstance(annotation, type):
+        names = {"str": "text", "int": "whole number", "Path": "path", "bool": "true or false", "Decimal": "number"}
+        names["Secret"] = "`env:NAME` or `file:PATH`"
+        return names.get(annotation.__name__, annotation.__name__)
     return " or ".join(f"`{each}`" for each in get_args(annotation))
 
 

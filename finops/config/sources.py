@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from finops.config.secrets import Secret
 from finops.config.section import Section
@@ -145,6 +145,13 @@ class AzureExport(Source):
     """Where a shared access signature is kept."""
     account_key: Secret | None = None
     """Where the storage account's key is kept."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> AzureExport:
+        remote = bool(self.container and (self.account or self.connection_string or "blob" in self.endpoints))
+        if remote == (self.path is not None):
+            raise ValueError("needs account (or connection_string) and container, or else path")
+        return self
 
 
 class LlmVendor(Source):

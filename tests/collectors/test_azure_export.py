@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 from conftest import FIXTURES, Workspace, focus_csv
+from pydantic import ValidationError
 
 from finops.collectors.azure.export import AzureExportCollector
 from finops.collectors.interface import Fetched, Listing, Offer, Outcome, Request, Trouble, Verdict
 from finops.config.sources import AzureExport
-from finops.errors import ConfigError, FinopsError
+from finops.errors import FinopsError
 
 from .fakes.azureblob import FakeBlobService
 
@@ -353,8 +354,8 @@ def test_without_the_extra(azure: FakeBlobService, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_source_that_says_nowhere(azure: FakeBlobService) -> None:
-    with pytest.raises(ConfigError, match=r"sources\.az"):
-        collector(azure, account="", container="").look(request())
+    with pytest.raises(ValidationError, match="needs account"):
+        source(azure, account="", container="")
 
 
 @pytest.mark.parametrize("form", ["sas", "account_key", "connection_string"])

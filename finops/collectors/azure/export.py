@@ -24,7 +24,6 @@ from finops.collectors.files.local import LocalStore
 from finops.collectors.interface import Finding, Listing, Offer, Outcome, Permission, RemoteFile, Request, Tell, Trouble
 from finops.collectors.store import Store, download
 from finops.config.sources import AzureExport
-from finops.errors import ConfigError
 
 BEING_WRITTEN = timedelta(days=1)
 LATE_MONTH = 7
@@ -230,14 +229,8 @@ class AzureExportCollector:
             source = self._source
             if source.path:
                 self._opened = LocalStore(self._folder / source.path.expanduser(), source.path.as_posix())
-            elif source.container and (source.account or source.connection_string or source.endpoints.get("blob")):
-                self._opened = BlobStore(source, self._folder)
             else:
-                raise ConfigError(
-                    "says neither where the container is nor where its copy is",
-                    where=f"sources.{self.source_id}",
-                    next_step="Set account and container, or connection_string and container, or path.",
-                )
+                self._opened = BlobStore(source, self._folder)
         return self._opened
 
 
