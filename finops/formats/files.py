@@ -23,6 +23,8 @@ LARGEST_CELL = 1_000_000
 LARGEST_RATIO = 200
 """Unpacked bytes per packed byte. Bills reach 40; a zip bomb starts at 1,000."""
 _HEAD = 1 << 20
+_PAGES = {"data", "ResultsByTime"}
+"""A JSON object on one line that has one of these is a page of a cost API, not a record."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _inspect_json(path: Path, packing: str, text: str) -> PhysicalFile:
         record = json.loads(first)
     except (json.JSONDecodeError, RecursionError):
         record = None
-    if isinstance(record, dict) and (rest.strip()[:1] in ("{", "") and "data" not in record):
+    if isinstance(record, dict) and (rest.strip()[:1] in ("{", "") and not _PAGES & record.keys()):
         names = dict.fromkeys(record)
         for key, value in record.items():
             names.update(dict.fromkeys(f"{key}.{inner}" for inner in value) if isinstance(value, dict) else {})

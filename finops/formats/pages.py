@@ -1,5 +1,6 @@
 """JSON pages of vendors' cost APIs: ``{data: [{start_time, results: [{…}]}]}`` as one flat record per result.
 
+Answers of AWS Cost Explorer are read likewise (``formats/cost_explorer.py``).
 A plain list of records, as ``bq query --format=json`` writes it, is read as those records.
 
 Numbers are kept as the text that the page holds: 0.1 is the text "0.1" and never a float.
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from finops.errors import BadInputError
+from finops.formats.cost_explorer import answer_records, is_answer, more_follows
 from finops.formats.files import PhysicalFile, zip_member
 
 
@@ -47,6 +49,9 @@ def read_pages(file: PhysicalFile, name: str) -> Iterator[dict[str, Any]]:
     content = _parse(file, name)
     listed = isinstance(content, list)
     for page in content if listed else [content]:
+        if is_answer(page):
+            yield from answer_records(page, name)
+            continue
         if listed and isinstance(page, dict) and "data" not in page:
             yield page
             continue
@@ -65,7 +70,10 @@ def more_to_come(file: PhysicalFile, name: str) -> bool:
     """Do all of a file's pages say that another one follows? Then the last is not among them."""
     content = _parse(file, name)
     pages = content if isinstance(content, list) else [content]
-    return all(isinstance(page, dict) and page.get("has_more") is True for page in pages)
+    return all(
+        isinstance(page, dict) and (page.get("has_more") is True or (is_answer(page) and more_follows(page)))
+        for page in pages
+    )
 
 
 def _parse(file: PhysicalFile, name: str) -> Any:
