@@ -241,11 +241,12 @@ class GcpBigQueryCollector:
 
 
 def _name(month: date, day: date) -> str:
-    return f"{month:%Y-%m}/{day}.parquet"
+    """``2026-10/part-202610030.parquet``: the last digit makes it the number of a part. A date would make it a snapshot."""
+    return f"{month:%Y-%m}/part-{day:%Y%m%d}0.parquet"
 
 
 def _day(name: str) -> date:
-    return date.fromisoformat(PurePosixPath(name).stem)
+    return date.fromisoformat(PurePosixPath(name).stem[-9:-1])
 
 
 def _month(row: Mapping[str, Any], table: str) -> date:
