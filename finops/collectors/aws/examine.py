@@ -57,7 +57,8 @@ def active_tags(access: AwsAccess) -> Finding:
             pages = client(quick(access), "ce", region=BILLING_REGION).get_paginator("list_cost_allocation_tags")
             return [each["TagKey"] for page in pages.paginate(Status="Active") for each in page["CostAllocationTags"]]
 
-    finding, tags = tried("cost allocation tags", ask, _name_some, optional=True)
+    result = tried("cost allocation tags", ask, _name_some, optional=True)
+    finding, tags = result
     if tags == []:
         step = "Activate the tags that name teams: Billing and Cost Management, Cost allocation tags."
         return Finding("cost allocation tags", Verdict.WARNING, "none is active: the bill names no tags", step)

@@ -158,7 +158,8 @@ class ExportCollector(ABC):
         findings = [identity(self.access)]
         if findings[0].verdict is not Verdict.OK:
             return findings
-        finding, place = tried("export", self.place, _url)
+        found = tried("export", self.place, _url)
+        finding, place = found
         findings.append(finding)
         if place:
             findings += self._examine_bucket(place, request)
