@@ -71,9 +71,7 @@ def focus_row(charge: Charge) -> dict[str, Any]:
 
 def parquet(rows: Sequence[dict[str, Any]], columns: dict[str, pa.DataType]) -> bytes:
     """A Parquet file. Money becomes a double, as AWS has it."""
-    table = pa.table(
-        {name: pa.array([_cell(row.get(name)) for row in rows], type_) for name, type_ in columns.items()}
-    )
+    table = pa.table({name: pa.array([_cell(row.get(name)) for row in rows], type_) for name, type_ in columns.items()})
     out = io.BytesIO()
     pq.write_table(table, out, compression="snappy")
     return out.getvalue()
@@ -99,7 +97,11 @@ def openai_results(charges: Iterable[Charge]) -> dict[date, list[dict[str, Any]]
     """The results of OpenAI's costs, by day."""
     days: dict[date, list[dict[str, Any]]] = {}
     for each in charges:
-        result = {"object": "organization.costs.result", "amount": {"value": each.billed, "currency": "usd"}, **each.cells}
+        result = {
+            "object": "organization.costs.result",
+            "amount": {"value": each.billed, "currency": "usd"},
+            **each.cells,
+        }
         days.setdefault(each.start.date(), []).append(result)
     return days
 
@@ -108,7 +110,9 @@ def anthropic_results(charges: Iterable[Charge]) -> dict[date, list[dict[str, An
     """The results of Anthropic's cost report, by day: cents, as text."""
     days: dict[date, list[dict[str, Any]]] = {}
     for each in charges:
-        result = {"currency": "USD", "amount": f"{each.billed * 100:f}", "cost_type": "tokens", **each.cells}
+        nothing = dict.fromkeys(("model", "token_type", "service_tier", "context_window", "inference_geo"))
+        stated = {"currency": "USD", "amount": f"{each.billed * 100:f}", "cost_type": "tokens"}
+        result = {**nothing, **stated, **each.cells}
         days.setdefault(each.start.date(), []).append(result)
     return days
 

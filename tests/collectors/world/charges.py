@@ -116,7 +116,9 @@ def _aws(day: date, dice: random.Random) -> list[Charge]:
     ]  # fmt: skip
     if day.weekday() == 0:
         service = {"line_item_product_code": "AmazonEC2", "line_item_usage_type": "EU-BoxUsage:m5.large"}
-        found.append(line(0, "Credit", -amount(dice, "5"), line_item_line_item_description="Migration credit", **service))
+        found.append(
+            line(0, "Credit", -amount(dice, "5"), line_item_line_item_description="Migration credit", **service)
+        )
         found.append(line(0, "Tax", amount(dice, "9.5", 2), line_item_tax_type="VAT", **service))
     return found
 
@@ -130,7 +132,11 @@ def _focus(day: date, dice: random.Random) -> list[Charge]:
     def line(hour: int, billed: Decimal, effective: Decimal, **cells: Any) -> Charge:
         return Charge(_at(day, hour), first_of(day), billed, effective, cells={"chargecategory": "Usage", **cells})
 
-    box = {"servicename": "Amazon Elastic Compute Cloud", "resourceid": "i-0feedc0ffee", "skumeter": "BoxUsage:c6i.large"}
+    box = {
+        "servicename": "Amazon Elastic Compute Cloud",
+        "resourceid": "i-0feedc0ffee",
+        "skumeter": "BoxUsage:c6i.large",
+    }
     tokens = {"servicename": "Amazon Bedrock", "skumeter": "USE1-Claude4Sonnet-input-tokens", "tags": {"team": "chat"}}
     hours = [amount(dice, "0.085"), amount(dice, "0.085"), amount(dice, "0.0312345678", 10)]
     covered = amount(dice, "0.7")
@@ -185,7 +191,11 @@ def _gcp(day: date, dice: random.Random) -> list[Charge]:
     turn = day.day == calendar.monthrange(day.year, day.month)[1]
     last = following(first_of(day)) if turn else first_of(day)
     cost = amount(dice, "0.45")
-    rows.append(gcp_row(_at(day, 7), first_of(day), soon, cost, (-(cost / 10).quantize(Decimal("1e-6")), Decimal("-0.01")), **box))
+    rows.append(
+        gcp_row(
+            _at(day, 7), first_of(day), soon, cost, (-(cost / 10).quantize(Decimal("1e-6")), Decimal("-0.01")), **box
+        )
+    )
     rows.append(gcp_row(_at(day, 23), last, soon, amount(dice, "0.45"), **box))
     rows += [gcp_row(_at(day, 12), first_of(day), soon, Decimal("0.1"), **tokens)] * 2
     rows.append(gcp_row(_at(day, 22), last, late, amount(dice, "0.0000312", 10), **tokens))
@@ -199,7 +209,11 @@ def _openai(day: date, dice: random.Random) -> list[Charge]:
     """Two projects from June on, amounts in dollars."""
     if day < date(2026, 6, 1):
         return []
-    lines = [("proj_search", "gpt-5, input", "3.1"), ("proj_search", "gpt-5, output", "12.4"), ("proj_chat", "gpt-5-mini, input", "0.06")]
+    lines = [
+        ("proj_search", "gpt-5, input", "3.1"),
+        ("proj_search", "gpt-5, output", "12.4"),
+        ("proj_chat", "gpt-5-mini, input", "0.06"),
+    ]
     return [
         Charge(_at(day, 0), first_of(day), money, money, hours=24, cells={"project_id": project, "line_item": item})
         for project, item, around in lines
@@ -212,7 +226,11 @@ def _anthropic(day: date, dice: random.Random) -> list[Charge]:
     if day < date(2026, 7, 1):
         return []
     found = []
-    for workspace, kind, around in (("wrkspc_a", "input", "412"), ("wrkspc_a", "output", "1930"), (None, "input", "0.5")):
+    for workspace, kind, around in (
+        ("wrkspc_a", "input", "412"),
+        ("wrkspc_a", "output", "1930"),
+        (None, "input", "0.5"),
+    ):
         cents = amount(dice, around, 5)
         cells = {
             "workspace_id": workspace, "model": "claude-sonnet-5", "token_type": f"{kind}_tokens",

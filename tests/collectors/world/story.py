@@ -61,7 +61,9 @@ def late_rows(world: World) -> None:
 def costs_of_a_closed_month(world: World) -> None:
     """Anthropic adds what it had forgotten to July."""
     cents = {"workspace_id": "wrkspc_a", "description": "Web Search Usage", "cost_type": "web_search"}
-    world.write(ANTHROPIC, Charge(datetime(2026, 7, 30), JULY, Decimal("3.21005"), Decimal("3.21005"), hours=24, cells=cents))
+    world.write(
+        ANTHROPIC, Charge(datetime(2026, 7, 30), JULY, Decimal("3.21005"), Decimal("3.21005"), hours=24, cells=cents)
+    )
 
 
 def month_turn(world: World) -> None:
@@ -84,8 +86,14 @@ def long_closed(world: World) -> None:
 STORY = (
     Week("the first run reads this month and the three before"),
     Week("AWS restates July: prices change, and a charge is gone", [restated(AWS, JULY, "-0.05"), a_day_less]),
-    Week("Google corrects July late; a column of the FOCUS export has another name", [late_rows, form("focus: x_discounts renamed")]),
-    Week("the bucket of the AWS export denies all; Anthropic adds to a closed month", [hidden(AWS, "denied"), costs_of_a_closed_month]),
+    Week(
+        "Google corrects July late; a column of the FOCUS export has another name",
+        [late_rows, form("focus: x_discounts renamed")],
+    ),
+    Week(
+        "the bucket of the AWS export denies all; Anthropic adds to a closed month",
+        [hidden(AWS, "denied"), costs_of_a_closed_month],
+    ),
     Week("AWS is readable again; OpenAI throttles, then answers", [odd("openai throttles")]),
     Week("half of an AWS export has arrived", [hidden(AWS, "incomplete", SEPTEMBER)]),
     Week("the other half is there; Google's table has lost its column 'cost'", [hidden(GCP, "changed")]),
@@ -95,6 +103,9 @@ STORY = (
         "FOCUS comes twice and an old manifest again; AWS and OpenAI restate months of long ago",
         [delivered_again(FOCUS, SEPTEMBER), odd("an old manifest is uploaded again"), long_closed],
     ),
-    Week("Google's table has a column that nobody knows; AWS credits October", [form("gcp: a new column"), restated(AWS, OCTOBER, "-0.2")]),
+    Week(
+        "Google's table has a column that nobody knows; AWS credits October",
+        [form("gcp: a new column"), restated(AWS, OCTOBER, "-0.2")],
+    ),
     Week("nothing is new", silent=True),
 )
