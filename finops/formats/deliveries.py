@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -126,7 +126,7 @@ def _join_pages(found: Found) -> None:
     for delivery in found.deliveries:
         if any(file.kind == "json" for file in delivery.files):
             pages.setdefault((delivery.spec.id, delivery.files[0].path.parent), []).append(delivery)
-    for group in pages.values():
+    for (_, folder), group in pages.items():
         files = tuple(file for delivery in group for file in delivery.files)
         names = tuple(name for delivery in group for name in delivery.names)
         found.deliveries = [delivery for delivery in found.deliveries if delivery not in group]
@@ -146,7 +146,19 @@ def _join_pages(found: Found) -> None:
             )
         else:
             newest_page = max(delivery.delivered_at for delivery in group)
+            beside = _quantity_pages(group[0].spec, folder, pages)
+            files += tuple(file for file, _ in beside)
+            names += tuple(name for _, name in beside)
             found.deliveries.append(Delivery(group[0].spec, files, names, newest_page))
+
+
+def _quantity_pages(
+    spec: FormatSpec, folder: Path, pages: Mapping[tuple[str, Path], Sequence[Delivery]]
+) -> list[tuple[PhysicalFile, str]]:
+    """The usage pages beside pages of charges that state no quantities, if the last of them is there."""
+    wanted = pages.get((spec.quantities.pages, folder), ()) if spec.quantities else ()
+    found = [pair for delivery in wanted for pair in zip(delivery.files, delivery.names, strict=True)]
+    return [] if all(more_to_come(file, name) for file, name in found) else found
 
 
 def _walk(path: Path, found: Found) -> Iterable[Path]:

@@ -30,10 +30,16 @@ def detect(columns: Sequence[str], specs: Sequence[FormatSpec], name: str, wante
                 next_step=f"Known formats: {', '.join(sorted(by_id))}.",
             )
         specs = [by_id[wanted]]
-    matching = [spec for spec in specs if all(seen & set(any_of) for any_of in spec.detect)]
+    matching = [spec for spec in specs if is_of(columns, spec)]
     if matching:
         return max(matching, key=lambda spec: (len(spec.detect), spec.id))
     raise _unknown(columns, seen, specs, name)
+
+
+def is_of(columns: Sequence[str], spec: FormatSpec) -> bool:
+    """Are a format's telling columns all there?"""
+    seen = {spelling for column in columns for spelling in spellings(column)}
+    return all(seen & set(any_of) for any_of in spec.detect)
 
 
 def _unknown(columns: Sequence[str], seen: set[str], specs: Sequence[FormatSpec], name: str) -> UnknownFormatError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finops.errors import QueryFileError
+from finops.formats.quantities import QuantityRule
 from finops.rules.header import QueryFile
 
 COLUMN_TYPES = (
@@ -85,6 +86,8 @@ class FormatSpec:
     """``charges``; ``utilisation`` for usage pages, ``inventory`` for resources, ``skus`` for a catalogue: these state no money."""
     grade: str = ""
     """What these bills lack against line items, in words; empty: nothing. Reports say it."""
+    quantities: QuantityRule | None = None
+    """Where the charges' quantities are, if not in the charges."""
 
     @property
     def id(self) -> str:
@@ -135,7 +138,21 @@ def read_spec(query: QueryFile) -> FormatSpec:
         records=extra.get("records", ""),
         yields=extra.get("yields", "charges"),
         grade=extra.get("grade", ""),
+        quantities=_quantities(query),
     )
+
+
+def _quantities(query: QueryFile) -> QuantityRule | None:
+    rule = query.extra.get("quantities")
+    if rule is None:
+        return None
+    if not isinstance(rule, dict) or rule.keys() != {"pages", "field", "by", "where_null"}:
+        raise QueryFileError(
+            "'quantities' is declared wrongly",
+            where=str(query.path),
+            next_step="It takes pages, field, by and where_null.",
+        )
+    return QuantityRule(rule["pages"], rule["field"], tuple(rule["by"]), tuple(rule["where_null"]))
 
 
 def _column(query: QueryFile, name: str, spec: Any) -> ColumnSpec:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from finops.errors import BadInputError, FinopsError
 from finops.formats.deliveries import Delivery, find_deliveries
+from finops.formats.detect import is_of
 from finops.formats.diagnose import explain, reading_error
 from finops.formats.files import PhysicalFile, inspect, zip_member
 from finops.formats.pages import flatten_pages, read_whole
+from finops.formats.quantities import add_quantities
 from finops.formats.read import PLACE, base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
 from finops.pipeline.inventory import is_replaced, load_inventory
@@ -345,4 +347,9 @@ def _readable(
                             out.write(block)
                     paths[file.path] = target
                 readable.append(file)
+        if spec.quantities:
+            own = {file.path: is_of(file.columns, spec) for file in readable}
+            usage = [path for path, charges in own.items() if not charges]
+            if usage:
+                add_quantities([path for path, charges in own.items() if charges], usage, spec.quantities)
         yield readable, paths

@@ -31,7 +31,7 @@ _REQUIRED: dict[str, set[str]] = {
     "analyses": {"columns"},
 }
 _OPTIONAL: dict[str, set[str]] = {
-    "normalise": {"grade", "misses", "nulls", "timestamps", "records", "sources", "yields"},
+    "normalise": {"grade", "misses", "nulls", "timestamps", "quantities", "records", "sources", "yields"},
     "classify": {"misses", "reads"},
     "allocate": {"misses", "reads", "params"},
     "findings": {"reads", "params"},

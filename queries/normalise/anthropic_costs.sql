@@ -9,11 +9,18 @@ why: >
   Google is in those clouds' bills and not here.
 sources:
   - Anthropic, Admin API reference, Cost report (GET /v1/organizations/cost_report)
+  - Anthropic, Admin API reference, Usage report for messages (GET /v1/organizations/usage_report/messages)
 misses: >
-  Priority Tier is billed otherwise and not in this report. A page states neither list prices, quantities, invoices nor tax,
-  and not which organisation it is of: the billing account is NULL. Model and kind of token are known only where the page was
-  asked for by description.
+  Priority Tier is billed otherwise and not in this report. A page states neither list prices, invoices nor tax, and not which
+  organisation it is of: the billing account is NULL. Model and kind of token are known only where the page was asked for by
+  description. A charge's tokens are those of the usage pages in the same folder: of the same day, workspace, model, tier, context
+  window and place. Where these fit two charges or none, and for what is no token, the quantity is NULL.
 records: data.results
+quantities:
+  pages: anthropic_usage
+  field: token_type
+  by: [bucket_starting_at, bucket_ending_at, model, service_tier, context_window, inference_geo]
+  where_null: [workspace_id]
 detect: [bucket_starting_at, [amount, empty_page]]
 nulls: ['', 'null']
 reads:
@@ -26,6 +33,8 @@ reads:
   description: text
   inference_geo: text
   model: text
+  quantity: quantity
+  quantity_stated: {type: stated, from: quantity}
   service_tier: text
   token_type: text
   workspace_id: text
@@ -45,6 +54,8 @@ SELECT
     'Usage' AS ChargeCategory,
     coalesce(description, cost_type) AS ChargeDescription,
     'Usage-Based' AS ChargeFrequency,
+    quantity AS ConsumedQuantity,
+    CASE WHEN quantity_stated THEN 'tokens' END AS ConsumedUnit,
 
     'Organization' AS BillingAccountType,
     upper(currency) AS BillingCurrency,
