@@ -1,6 +1,6 @@
 """A large CUR 2.0 delivery: hourly rows over far fewer distinct resources, as real ones are.
 
-``python -m benchmarks.generate FOLDER ROWS DIMENSIONS`` writes zstd Parquet parts of an invented bill of one month: 127
+``python -m benchmarks.generate FOLDER ROWS DIMENSIONS [MONTH]`` writes zstd Parquet parts of an invented bill of one month: 127
 columns with real MAPs, 60 % steady hourly resources and 40 % whose usage differs every hour.
 """
 
@@ -37,8 +37,8 @@ split_line_item_unused_cost""".split()
 FILLED = {
     "bill_bill_type": "'Anniversary'",
     "bill_billing_entity": "'AWS'",
-    "bill_billing_period_end_date": "TIMESTAMP '2026-10-01'",
-    "bill_billing_period_start_date": "TIMESTAMP '2026-09-01'",
+    "bill_billing_period_end_date": "TIMESTAMP '{month}-01' + INTERVAL 1 MONTH",
+    "bill_billing_period_start_date": "TIMESTAMP '{month}-01'",
     "bill_invoicing_entity": "'Amazon Web Services, Inc.'",
     "bill_payer_account_id": "'100000000000'",
     "bill_payer_account_name": "'payer'",
@@ -101,7 +101,7 @@ DIMENSIONS = """CREATE TABLE dimension AS SELECT i,
 FROM range({dimensions}) AS t(i)"""
 
 
-def generate(folder: Path, rows: int, dimensions: int, parts: int = 8) -> None:
+def generate(folder: Path, rows: int, dimensions: int, month: str = "2026-09", parts: int = 8) -> None:
     """Write the delivery, unless it is there already."""
     if len(list(folder.glob("*.parquet"))) == parts:
         return
@@ -109,7 +109,7 @@ def generate(folder: Path, rows: int, dimensions: int, parts: int = 8) -> None:
     con = duckdb.connect(config={"preserve_insertion_order": False, "memory_limit": "6GB"})
     con.execute(DIMENSIONS.format(dimensions=dimensions))
     columns = [
-        *(f"{sql} AS {name}" for name, sql in FILLED.items()),
+        *(f"{sql.replace('{month}', month)} AS {name}" for name, sql in FILLED.items()),
         *(f"NULL::VARCHAR AS {name}" for name in TEXT),
         *(f"NULL::DOUBLE AS {name}" for name in MONEY),
     ]
@@ -117,7 +117,7 @@ def generate(folder: Path, rows: int, dimensions: int, parts: int = 8) -> None:
     for part in range(parts):
         con.execute(
             f"""COPY (SELECT {", ".join(sorted(columns, key=lambda c: c.rsplit(" AS ", 1)[1]))} FROM (
-              SELECT d.*, n, TIMESTAMP '2026-09-01' + to_hours((n * 720 // {rows})::INT) AS ts,
+              SELECT d.*, n, TIMESTAMP '{month}-01' + to_hours((n * 720 // {rows})::INT) AS ts,
                 if(steady, 1.0, round((hash(n) % 1000000) / 1000.0, 4))::DOUBLE AS amount
               FROM range({part * each}, {(part + 1) * each}) AS t(n)
               JOIN dimension AS d ON d.i = (hash(n * 31) % {dimensions})::BIGINT))
@@ -127,4 +127,4 @@ def generate(folder: Path, rows: int, dimensions: int, parts: int = 8) -> None:
 
 
 if __name__ == "__main__":
-    generate(Path(sys.argv[1]), int(float(sys.argv[2])), int(float(sys.argv[3])))
+    generate(Path(sys.argv[1]), int(float(sys.argv[2])), int(float(sys.argv[3])), *sys.argv[4:5])
