@@ -18,7 +18,7 @@ from finops.collectors.gcp.bigquery import GcpBigQueryCollector
 from finops.collectors.interface import Fetched, Finding, Listing, Offer, Outcome, Request, Trouble, Verdict
 from finops.config.sources import GcpBigQuery
 
-from .fakes.bigquery import DETAILED, FOCUS, PROJECT, STANDARD, TABLE, FakeBigQuery, charge
+from .fakes.bigquery import DETAILED, FOCUS, PROJECT, STANDARD, TABLE, FakeBigQuery, charge, focus_charge
 
 FAIL_FAST = 2
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -119,3 +119,451 @@ def test_the_ledger_has_the_sums_of_the_table_to_the_last_digit(
     assert said["exit_code"] == 0
     assert ledger(workspace) == bigquery.sums(table)
     assert ledger(workspace)["EUR", "202610"] == Decimal("0.3"), "three equal rows are three charges"
+
+
+@pytest.mark.parametrize(
+    "partition", ["_PARTITIONTIME", "x_ExportTime", "ChargePeriodStart", "BillingPeriodStart", None]
+)
+def test_a_focus_export_is_read_however_it_is_partitioned(
+    workspace: Workspace, bigquery: FakeBigQuery, partition: str | None
+) -> None:
+    table = f"{PROJECT}.gcp_billing_immutable.gcp_billing_export_focus_0A1B2C_3D4E5F_607182"
+    bigquery.create(table, FOCUS, partition=partition)
+    for day in (1, 2, 30):
+        bigquery.add(table, date(2026, 10, day), [focus_charge(at("2026-09-30T23:00"), "0.123456789")])
+        bigquery.add(
+            table, date(2026, 10, day), [focus_charge(at(f"2026-10-{day:02}T23:00"), "-1.5", ListCost="0.000000000001")]
+        )
+    bigquery.add(
+        table,
+        date(2026, 10, 12),
+        [focus_charge(at("2026-05-03T10:00"), "2.25", BillingPeriodStart=at("2026-10-01T07:00"))],
+    )
+    configure(workspace, bigquery, table)
+
+    assert collect(workspace)["outcome"] == "complete"
+
+    assert ledger(workspace) == bigquery.sums(table)
+    assert workspace.query("SELECT min(ListCost) FROM focus.cost_and_usage") == [(Decimal("0.000000000001"),)]
+    assert workspace.query("SELECT DISTINCT Tags FROM focus.cost_and_usage") == [({"env": "prod"},)]
+
+
+def test_a_second_look_at_nothing_new_fetches_nothing(workspace: Workspace, bigquery: FakeBigQuery) -> None:
+    fill(bigquery)
+    configure(workspace, bigquery)
+    collect(workspace)
+    bigquery.calls.clear()
+
+    collect(workspace)
+
+    (only,) = bigquery.queries()
+    assert "GROUP BY" in only, "one query that counts, none for rows"
+    assert "_PARTITIONTIME >= TIMESTAMP('2026-06-24')" in only, "a literal, so that old partitions are left out"
+
+
+def test_a_late_row_brings_only_its_day_and_only_its_month(workspace: Workspace, bigquery: FakeBigQuery) -> None:
+    fill(bigquery)
+    configure(workspace, bigquery)
+    collect(workspace)
+    before = loads(workspace)
+    bigquery.add(TABLE, date(2026, 10, 21), [charge(at("2026-09-30T22:00"), "-0.55", month="202609")])
+    bigquery.calls.clear()
+
+    collect(workspace, "2026-10-27")
+
+    _, rows = bigquery.queries()
+    assert "_PARTITIONTIME >= TIMESTAMP('2026-10-21') AND _PARTITIONTIME < TIMESTAMP('2026-10-22')" in rows
+    assert "TIMESTAMP('2026-10-20')" not in rows
+    assert {month for _, month in loads(workspace) - before} == {SEPTEMBER}
+    assert ledger(workspace) == bigquery.sums(TABLE)
+
+
+def loads(workspace: Workspace) -> set[tuple[str, date]]:
+    return set(workspace.query("SELECT load_id, billing_period_start::DATE FROM ops.loads WHERE status = 'current'"))
+
+
+def test_rows_that_join_a_day_that_was_fetched_bring_that_day_again(
+    workspace: Workspace, bigquery: FakeBigQuery
+) -> None:
+    fill(bigquery)
+    configure(workspace, bigquery)
+    collect(workspace)
+    bigquery.add(TABLE, date(2026, 10, 5), [charge(at("2026-10-05T13:00"), "3.3")])
+
+    collect(workspace)
+
+    assert ledger(workspace) == bigquery.sums(TABLE)
+
+
+def test_a_correction_of_an_older_month_is_brought_with_the_whole_month(
+    workspace: Workspace, bigquery: FakeBigQuery
+) -> None:
+    """In January the window begins in October: a correction of September is seen among January's days."""
+    fill(bigquery)
+    configure(workspace, bigquery)
+    collect(workspace)
+    bigquery.add(TABLE, date(2027, 1, 12), [charge(at("2026-09-03T10:00"), "-0.9", month="202609")])
+    bigquery.add(TABLE, date(2027, 1, 12), [charge(at("2026-05-03T10:00"), "-0.4", month="202605")])
+
+    said = collect(workspace, "2027-01-20")
+
+    expected = bigquery.sums(TABLE)
+    del expected["USD", "202605"]  # of which nothing was ever collected: a part of a month is no month
+    assert ledger(workspace) == expected
+    assert "--since 2026-05" in str(said["notes"])
+
+    bigquery.calls.clear()
+    collect(workspace, "2027-01-27")
+    assert len(bigquery.queries()) == 1, "it is known, and not looked at again"
+
+
+def test_a_month_without_rows_is_no_trouble(bigquery: FakeBigQuery) -> None:
+    listing = collector(bigquery).look(request())
+    assert listing == Listing()
+
+
+def test_columns_that_are_new_are_kept_and_columns_that_are_not_needed_may_go(
+    workspace: Workspace, bigquery: FakeBigQuery
+) -> None:
+    fill(bigquery)
+    configure(workspace, bigquery)
+    collect(workspace)
+    bigquery.add_column(TABLE, "carbon.grams", "FLOAT")
+    bigquery.drop_column(TABLE, "consumption_model")
+    bigquery.add(TABLE, date(2026, 10, 22), [charge(at("2026-10-21T05:00"), "1", carbon={"grams": 12.5})])
+
+    said = collect(workspace)
+
+    assert said["outcome"] == "complete", said
+    assert ledger(workspace) == bigquery.sums(TABLE)
+    newest = max(workspace.folder.rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    assert {"grams": 12.5} in pq.read_table(newest, columns=["carbon"])["carbon"].to_pylist()
+
+
+# what is offered and written
+
+
+def test_each_month_is_an_offer_of_a_file_per_day_of_export(bigquery: FakeBigQuery) -> None:
+    fill(bigquery)
+    september, october = collector(bigquery).look(request()).offers
+
+    assert [september.key, october.key] == [f"{KEY}/2026-09", f"{KEY}/2026-10"]
+    assert [september.period, october.period] == [SEPTEMBER, OCTOBER]
+    assert len(september.files) == 15, "the fourteenth day's late rows came on the fifteenth"
+    assert september.files[0].name == "2026-09/part-202609010.parquet"
+    assert september.files[0].version.startswith("2-"), "its number of rows"
+    assert "15 days, 42 rows" in september.note
+    assert september.cost_usd >= 0
+    assert collector(bigquery).look(request()).offers == [september, october], "the same each time"
+
+
+def test_files_hold_what_was_delivered(bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fill(bigquery)
+    reader = collector(bigquery)
+    offer = reader.look(request()).offers[0]
+    told: list[tuple[str, int]] = []
+
+    reader.fetch(offer, offer.files[1:2], tmp_path, lambda name, size: told.append((name, size)))
+
+    rows = pq.read_table(tmp_path / "2026-09/part-202609020.parquet").to_pylist()
+    assert sorted(row["cost"] for row in rows) == [0.0000123456789, 0.07, 1.1]
+    assert [each["amount"] for row in rows for each in row["credits"]] == [-0.1, -0.003]
+    assert {row["price"]["effective_price"] for row in rows} == {Decimal("0.1")}
+    assert {row["export_time"] for row in rows} == {at("2026-09-02T12:00")}
+    assert {name for name, _ in told} == {"2026-09/part-202609020.parquet"}
+    assert sum(size for _, size in told) > 0
+
+
+def test_pages_are_followed_and_memory_is_bounded(
+    bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row groups are written as soon as more than HELD bytes wait: so many rows are in memory, however many there are."""
+    monkeypatch.setattr(dayfiles, "HELD", 4_000)
+    bigquery.rows_per_page = 7
+    for day in (3, 4):
+        bigquery.add(TABLE, date(2026, 10, day), [charge(at(f"2026-10-{day:02}T10:00"), n) for n in range(50)])
+    reader = collector(bigquery)
+    (offer,) = reader.look(request()).offers
+    bigquery.calls.clear()
+
+    fetched(reader, offer, tmp_path)
+
+    pages = [call for call in bigquery.calls if call.method == "jobs.getQueryResults"]
+    assert len(pages) > 100 / 7
+    for day in (3, 4):
+        file = pq.ParquetFile(tmp_path / f"2026-10/part-202610{day:02}0.parquet")
+        assert file.metadata.num_rows == 50
+        assert file.num_row_groups > 5
+
+
+def test_many_days_are_one_query_and_very_many_rows_are_several(
+    bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bigquery)
+    reader = collector(bigquery)
+    offer = reader.look(request()).offers[0]
+    bigquery.calls.clear()
+    fetched(reader, offer, tmp_path / "once")
+    assert len(bigquery.queries()) == 1
+
+    monkeypatch.setattr("finops.collectors.gcp.bigquery.ROWS_PER_QUERY", 20)
+    bigquery.calls.clear()
+    fetched(reader, offer, tmp_path / "thrice")
+    assert len(bigquery.queries()) == 3
+
+
+def test_an_interrupted_fetch_goes_on_with_the_days_that_lack(
+    bigquery: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("finops.collectors.gcp.bigquery.ROWS_PER_QUERY", 20)
+    fill(bigquery)
+    reader = collector(bigquery)
+    offer = reader.look(request()).offers[0]
+    bigquery.fail(400, "invalidQuery", method="jobs.insert", times=99, after=3)
+    with pytest.raises(Trouble):
+        fetched(reader, offer, tmp_path)
+    bigquery.heal()
+    bigquery.calls.clear()
+
+    fetched(reader, offer, tmp_path)
+
+    assert len(bigquery.queries()) == 2
+    assert len(list(tmp_path.rglob("*.parquet"))) == 15
+
+
+def test_rows_that_arrive_while_fetching_are_left_to_the_next_run(bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fill(bigquery)
+    reader = collector(bigquery)
+    october = reader.look(request()).offers[1]
+    bigquery.add(TABLE, date(2026, 10, 5), [charge(at("2026-10-05T13:00"), "3.3")])
+
+    with pytest.raises(Trouble) as caught:
+        fetched(reader, october, tmp_path)
+
+    assert (caught.value.outcome, caught.value.period) == (Outcome.INCOMPLETE, OCTOBER)
+    assert "rows arrived" in caught.value.what
+    assert not (tmp_path / "2026-10/part-202610050.parquet").exists()
+
+
+# what is deleted at the source
+
+
+def test_rows_that_vanish_are_a_hole_and_the_ledger_keeps_the_month(
+    workspace: Workspace, bigquery: FakeBigQuery
+) -> None:
+    fill(bigquery)
+    configure(workspace, bigquery)
+    collect(workspace)
+    before = ledger(workspace)
+    bigquery.forget(TABLE, date(2026, 9, 9))
+
+    said = collect(workspace)
+
+    assert said["exit_code"] == 3
+    assert said["outcome"] == "incomplete"
+    assert "fewer rows of 2026-09-09 for 2026-09" in said["err"]
+    assert ledger(workspace) == before
+
+
+def test_days_that_expired_at_the_source_stay_in_the_ledger(workspace: Workspace, bigquery: FakeBigQuery) -> None:
+    bigquery.create(TABLE, keeps_days=40)
+    fill(bigquery)
+    configure(workspace, bigquery)
+    collect(workspace, "2026-10-05")
+    sums = bigquery.sums(TABLE)
+    for day in range(1, 11):
+        bigquery.forget(TABLE, date(2026, 9, day))
+    bigquery.add(TABLE, date(2026, 10, 19), [charge(at("2026-09-30T22:00"), "-0.55", month="202609")])
+
+    assert collect(workspace, "2026-10-20")["outcome"] == "complete"
+
+    assert ledger(workspace)["USD", "202609"] == sums["USD", "202609"] - Decimal("0.55")
+
+
+def test_a_month_that_had_begun_to_expire_before_the_first_run_is_a_hole(bigquery: FakeBigQuery) -> None:
+    bigquery.create(TABLE, keeps_days=40)
+    fill(bigquery)
+
+    listing = collector(bigquery).look(request())
+
+    assert [offer.period for offer in listing.offers] == [OCTOBER]
+    assert [(hole.outcome, hole.period) for hole in listing.troubles] == [(Outcome.INCOMPLETE, SEPTEMBER)]
+
+
+# costs
+
+
+def test_dry_runs_no_query_and_says_what_it_would_scan(bigquery: FakeBigQuery) -> None:
+    fill(bigquery)
+    listing = collector(bigquery, usd_per_tib="1000000").look(request(dry=True))
+
+    assert bigquery.queries() == []
+    assert listing.offers == []
+    (note,) = listing.notes
+    # 84 rows of 6 columns of 100 bytes each, at a million dollars a TiB
+    assert "Looking would scan 50,400 bytes (0.0458 USD)" in note
+
+
+def test_no_query_is_run_that_would_scan_more_than_was_agreed_to(bigquery: FakeBigQuery) -> None:
+    fill(bigquery)
+    caught = trouble(collector(bigquery, maximum_bytes_billed=10_000))
+
+    assert caught.outcome is Outcome.UNAPPROVED
+    assert "50,400 bytes" in caught.what
+    assert "maximum_bytes_billed" in caught.next_step
+    assert bigquery.queries() == []
+
+
+def test_the_bound_is_sent_along_so_that_bigquery_holds_it_too(
+    bigquery: FakeBigQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bigquery)
+    monkeypatch.setattr(jobs.Jobs, "size", lambda self, sql: 0)
+
+    caught = trouble(collector(bigquery, maximum_bytes_billed=10_000))
+
+    assert caught.outcome is Outcome.UNAPPROVED
+    assert "maximum_bytes_billed" in caught.next_step
+
+
+# what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("permission", "on"),
+    [
+        ("bigquery.jobs.create", "roles/bigquery.jobUser has it) on project acme-billing"),
+        ("bigquery.tables.get", f"roles/bigquery.dataViewer has it) on table {TABLE}"),
+        ("bigquery.tables.getData", f"roles/bigquery.dataViewer has it) on table {TABLE}"),
+    ],
+)
+def test_a_permission_that_is_lacking_is_named(bigquery: FakeBigQuery, permission: str, on: str) -> None:
+    bigquery.denied.add(permission)
+    caught = trouble(collector(bigquery))
+    assert caught.outcome is Outcome.DENIED
+    assert caught.where == TABLE
+    assert f"Grant the identity {permission} ({on}." in caught.next_step
+
+
+def test_a_table_that_is_not_there(bigquery: FakeBigQuery) -> None:
+    caught = trouble(collector(bigquery, table=f"{PROJECT}.billing.gcp_billing_export_v1_FFFFFF"))
+    assert caught.outcome is Outcome.MISSING
+
+
+def test_a_table_that_is_no_billing_export(bigquery: FakeBigQuery) -> None:
+    table = f"{PROJECT}.billing.cloud_pricing_export"
+    bigquery.create(table, "sku.id STRING\nservice.id STRING\nlist_price.account_currency_amount NUMERIC")
+    caught = trouble(collector(bigquery, table=table))
+    assert caught.outcome is Outcome.MISSING
+    assert "is no billing export" in caught.what
+
+
+@pytest.mark.parametrize("gone", ["cost", "credits", "invoice", "currency"])
+def test_a_column_that_is_gone_is_named_and_nothing_is_read(bigquery: FakeBigQuery, gone: str) -> None:
+    fill(bigquery)
+    bigquery.rename_column(TABLE, gone, f"{gone}_v2")
+    caught = trouble(collector(bigquery))
+    assert caught.outcome is Outcome.CHANGED
+    assert f"no column {gone}" in caught.what
+    assert bigquery.queries() == []
+
+
+def test_an_invoice_month_that_is_none(bigquery: FakeBigQuery) -> None:
+    bigquery.add(TABLE, date(2026, 10, 2), [charge(at("2026-10-01T10:00"), 1, month="soon")])
+    assert trouble(collector(bigquery)).outcome is Outcome.CHANGED
+
+
+@pytest.mark.parametrize("method", ["tables.get", "jobs.insert", "jobs.getQueryResults"])
+@pytest.mark.parametrize(
+    ("status", "reason"), [(503, "backendError"), (429, "rateLimitExceeded"), (403, "rateLimitExceeded"), (0, "")]
+)
+def test_what_passes_is_tried_again(
+    bigquery: FakeBigQuery, tmp_path: Path, method: str, status: int, reason: str
+) -> None:
+    fill(bigquery)
+    bigquery.fail(status, reason, method=method)
+    reader = collector(bigquery, deadline=10)
+    fetched(reader, reader.look(request()).offers[0], tmp_path)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 15
+
+
+@pytest.mark.parametrize("method", ["tables.get", "jobs.insert", "jobs.getQueryResults"])
+def test_what_does_not_pass_is_given_up_at_the_deadline(bigquery: FakeBigQuery, method: str) -> None:
+    fill(bigquery)
+    bigquery.fail(503, method=method, times=float("inf"))
+    started = time.monotonic()
+    caught = trouble(collector(bigquery))
+    assert caught.outcome is Outcome.FAILED
+    assert time.monotonic() - started < 3 * FAIL_FAST
+
+
+def test_a_used_up_quota_is_not_waited_for(bigquery: FakeBigQuery) -> None:
+    bigquery.fail(403, "quotaExceeded", method="jobs.insert", times=float("inf"))
+    caught = trouble(collector(bigquery))
+    assert caught.outcome is Outcome.FAILED
+    assert "quota" in caught.next_step
+    assert len([call for call in bigquery.calls if call.method == "jobs.insert"]) == 1
+
+
+# how it is reached
+
+
+def test_an_emulator_is_found_by_its_variable(bigquery: FakeBigQuery, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(bigquery)
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery.url)
+    assert len(collector(bigquery, endpoints={}, anonymous=False).look(request()).offers) == 2
+
+
+def test_the_location_is_found_out_and_a_wrong_one_is_said(bigquery: FakeBigQuery) -> None:
+    bigquery.create(TABLE, location="EU")
+    fill(bigquery)
+    assert len(collector(bigquery).look(request()).offers) == 2
+    wrong = collector(bigquery, location="US")
+    assert trouble(wrong).outcome is Outcome.MISSING
+    assert found(wrong, "location").verdict is Verdict.FAILED
+
+
+# finops doctor
+
+
+def found(reader: GcpBigQueryCollector, check: str) -> Finding:
+    findings = reader.examine(request())
+    return next(each for each in findings if each.check == check)
+
+
+def test_permissions_are_those_of_the_calls_that_are_made(bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fill(bigquery)
+    reader = collector(bigquery)
+    for offer in reader.look(request()).offers:
+        fetched(reader, offer, tmp_path / str(offer.period))
+    reader.examine(request())
+    assert {each.action for each in reader.permissions()} == bigquery.permissions_used()
+
+
+def test_an_export_in_good_order(bigquery: FakeBigQuery) -> None:
+    fill(bigquery)
+    bigquery.add(TABLE, date(2026, 10, 19), [charge(at("2026-10-19T10:00"), 1)])
+    findings = collector(bigquery).examine(request())
+    assert {each.verdict for each in findings} == {Verdict.OK}
+    assert [each.check for each in findings] == [
+        "identity", "bigquery.tables.get", "table exists", "columns", "kind of export", "partitions",
+        "bigquery.jobs.create", "bigquery.tables.getData", "last export",
+    ]  # fmt: skip
+    assert findings[-1].detail == "2026-10-19 12:00, 1 days ago"
+
+
+def test_a_standard_export_that_stopped_and_expires(bigquery: FakeBigQuery) -> None:
+    bigquery.create(TABLE.replace("resource_", ""), STANDARD, keeps_days=60)
+    bigquery.add(TABLE.replace("resource_", ""), date(2026, 10, 12), [charge(at("2026-10-12T10:00"), 1)])
+    reader = collector(bigquery, table=TABLE.replace("resource_", ""))
+    assert {each.check for each in reader.examine(request()) if each.verdict is Verdict.WARNING} == {
+        "kind of export", "partitions", "last export"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("permission", ["bigquery.jobs.create", "bigquery.tables.get", "bigquery.tables.getData"])
+def test_doctor_names_the_permission_that_is_lacking(bigquery: FakeBigQuery, permission: str) -> None:
+    bigquery.denied.add(permission)
+    finding = found(collector(bigquery), permission)
+    assert finding.verdict is Verdict.FAILED
+    assert permission in finding.next_step

@@ -12,6 +12,7 @@ from finops.config.secrets import without_secrets
 
 ACT_AS = "iam.serviceAccounts.getAccessToken"
 LOGIN = "Run 'gcloud auth application-default login', or put a valid key where the source's 'credentials' points."
+OVER_THE_BOUND = "bytesBilledLimitExceeded"
 ROLES = {
     "bigquery.jobs.create": "roles/bigquery.jobUser",
     "bigquery.tables.get": "roles/bigquery.dataViewer",
@@ -51,8 +52,8 @@ def passing(error: BaseException) -> bool:
 
     error = _plain(error)
     if reason := _reason(error):
-        if reason in _PASSING_REASONS:
-            return reason != "quotaExceeded"
+        if reason in _PASSING_REASONS or reason == OVER_THE_BOUND:
+            return reason not in ("quotaExceeded", OVER_THE_BOUND)
         if isinstance(error, exceptions.ClientError) and error.code not in (408, 429):
             return False
     if isinstance(error, exceptions.GoogleAPICallError):
@@ -94,7 +95,7 @@ def as_trouble(
         return trouble(Outcome.EXPIRED, f"there are no valid credentials: {said}", LOGIN)
     if code == 401:
         return trouble(Outcome.EXPIRED, f"the credentials were not accepted: {said}", LOGIN)
-    if reason == "bytesBilledLimitExceeded" or "bytesBilledLimitExceeded" in said or "limit for bytes billed" in said:
+    if reason == OVER_THE_BOUND or "limit for bytes billed" in said:
         return trouble(Outcome.UNAPPROVED, f"the query would scan more than was agreed to: {said}",
                        "Raise the source's maximum_bytes_billed.")  # fmt: skip
     if (

@@ -19,9 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyarrow
 
-from .bigquery_tables import DETAILED, FOCUS, STANDARD, Field, Tables, charge
+from .bigquery_tables import DETAILED, FOCUS, STANDARD, Field, Tables, charge, focus_charge
 
-__all__ = ["DETAILED", "FOCUS", "STANDARD", "Call", "FakeBigQuery", "charge"]
+__all__ = ["DETAILED", "FOCUS", "STANDARD", "Call", "FakeBigQuery", "charge", "focus_charge"]
 
 PROJECT = "acme-billing"
 TABLE = f"{PROJECT}.billing.gcp_billing_export_resource_v1_0A1B2C_3D4E5F_607182"
@@ -59,7 +59,7 @@ class Job:
     rows: pyarrow.Table | None = None
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """An answer that is an error."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -116,7 +116,11 @@ class FakeBigQuery(Tables):
         """The permissions that the calls so far needed."""
         found = set()
         for call in self.calls:
-            found |= {"bigquery.tables.get"} if call.method == "tables.get" else {"bigquery.jobs.create", "bigquery.tables.getData"}
+            found |= (
+                {"bigquery.tables.get"}
+                if call.method == "tables.get"
+                else {"bigquery.jobs.create", "bigquery.tables.getData"}
+            )
         return found
 
     def answer(self, method: str, path: list[str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -262,6 +266,7 @@ def _json(field: Field, value: Any, moments: bool, *, inside: bool = False) -> A
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeBigQuery
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def _serve(self) -> None:
         address = urlsplit(self.path)
@@ -283,7 +288,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = _serve  # noqa: N815
+    do_GET = do_POST = _serve
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

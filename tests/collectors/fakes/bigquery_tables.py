@@ -74,7 +74,9 @@ cost_at_list_consumption_model FLOAT
 consumption_model.id STRING
 consumption_model.description STRING
 """
-DETAILED = STANDARD + """
+DETAILED = (
+    STANDARD
+    + """
 resource.name STRING
 resource.global_name STRING
 price.effective_price NUMERIC
@@ -86,6 +88,7 @@ price.effective_price_default NUMERIC
 price.list_price_consumption_model NUMERIC
 subscription.instance_id STRING
 """
+)
 FOCUS = """
 AvailabilityZone STRING
 BilledCost NUMERIC
@@ -148,7 +151,12 @@ def add_field(fields: list[Field], path: str, type_: str) -> None:
 
 
 def charge(
-    start: datetime, cost: float | str | Decimal, *, month: str = "", credits: Sequence[float | str | Decimal] = (), **other: Any
+    start: datetime,
+    cost: float | str | Decimal,
+    *,
+    month: str = "",
+    credits: Sequence[float | str | Decimal] = (),
+    **other: Any,
 ) -> dict[str, Any]:
     """A row of the standard or detailed export: an hour of a machine, unless ``other`` says otherwise."""
     return {
@@ -169,6 +177,29 @@ def charge(
         "cost_type": "regular",
         "resource": {"name": "shop-1", "global_name": "//compute.googleapis.com/projects/acme-shop/zones/europe-west3-a/instances/1"},
         "price": {"effective_price": Decimal("0.1"), "unit": "hour", "pricing_unit_quantity": Decimal(1)},
+    } | other  # fmt: skip
+
+
+def focus_charge(start: datetime, cost: float | str | Decimal, **other: Any) -> dict[str, Any]:
+    """A row of the FOCUS export. Its billing period begins at midnight in California, as Google's does."""
+    begins = datetime(start.year, start.month, 1, 7, tzinfo=UTC)
+    ends = datetime(start.year + start.month // 12, start.month % 12 + 1, 1, 7, tzinfo=UTC)
+    money = dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), cost)
+    return money | {
+        "BillingAccountId": "0A1B2C-3D4E5F-607182",
+        "BillingCurrency": "USD",
+        "BillingPeriodStart": begins,
+        "BillingPeriodEnd": ends,
+        "ChargeCategory": "usage",
+        "ChargePeriodStart": start,
+        "ChargePeriodEnd": start.replace(minute=59, second=59),
+        "InvoiceIssuerName": "Google Cloud",
+        "ProviderName": "Google Cloud",
+        "PublisherName": "Google Cloud",
+        "RegionId": "europe-west3",
+        "ServiceName": "Compute Engine",
+        "SubAccountId": "acme-shop",
+        "Tags": [{"Key": "env", "Value": "prod"}],
     } | other  # fmt: skip
 
 
@@ -219,7 +250,9 @@ class Tables:
     def add(self, name: str, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
         """Rows are exported on a day. An export time that is not stated is noon."""
         table = self.tables[name]
-        exported = next((each["name"] for each in table.fields if each["name"].lower() in ("export_time", "x_exporttime")), None)
+        exported = next(
+            (each["name"] for each in table.fields if each["name"].lower() in ("export_time", "x_exporttime")), None
+        )
         for row in rows:
             stated = dict(row)
             if exported and not stated.get(exported):
@@ -335,7 +368,7 @@ class Tables:
         if table.partition == PARTITION:
             columns.append(pyarrow.field(PARTITION, pyarrow.timestamp("us")))
             for row, (day, _) in zip(rows, table.rows, strict=True):
-                row[PARTITION] = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+                row[PARTITION] = datetime(day.year, day.month, day.day)
         delivered = pyarrow.Table.from_pylist(rows, schema=pyarrow.schema(columns))
         self._con.register("delivered", delivered)
         self._con.execute(f"CREATE OR REPLACE TABLE {self._stored(table.name)} AS SELECT * FROM delivered")
