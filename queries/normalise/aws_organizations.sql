@@ -8,20 +8,18 @@ why: >
   A bill knows accounts by number. The organization knows their names, the organizational units they are in and their tags, which
   say who answers for an account whose resources say nothing.
 sources:
-  - AWS Organizations, ListAccounts, ListOrganizationalUnitsForParent, ListTagsForResource, as finops writes them, a line per account
+  - AWS Organizations, ListAccounts, ListAccountsForParent, ListTagsForResource, as the collector writes them, a line per account
 misses: >
   Email addresses are personal data and are not kept. Accounts that left the organization are gone. created_at is known for accounts
   that the organization made; when an invited one joined is in properties.
 yields: inventory
-detect: [account.JoinedTimestamp, account.Id, organization.MasterAccountId]
+detect: [account.Id, account.JoinedMethod, unit_ids, tags]
 reads:
   account_id: {type: text, from: account.Id}
   arn: {type: text, from: account.Arn}
   joined_at: {type: timestamp, from: account.JoinedTimestamp}
   joined_method: {type: text, from: account.JoinedMethod}
-  management_account_id: {type: text, from: organization.MasterAccountId}
   name: {type: text, from: account.Name}
-  organization_id: {type: text, from: organization.Id}
   state: {type: text, from: [account.State, account.Status]}
   tags: map
   unit_ids: json
@@ -38,11 +36,12 @@ SELECT
     tags,
     stated(json_object(
         'Arn', arn,
-        'OrganizationId', organization_id,
+        -- arn:aws:organizations::<management account>:account/<organization>/<account>
+        'OrganizationId', nullif(regexp_extract(arn, ':account/(o-[^/]+)/', 1), ''),
+        'ManagementAccountId', nullif(regexp_extract(arn, '::([0-9]+):account/', 1), ''),
         'UnitPath', unit_path,                  -- Root/Workloads/Research
         'UnitIds', unit_ids,                    -- the same from the root down, as r-… and ou-…
         'JoinedMethod', joined_method,
-        'JoinedAt', strftime(joined_at, '%Y-%m-%dT%H:%M:%SZ'),
-        'IsManagementAccount', account_id = management_account_id
+        'JoinedAt', strftime(joined_at, '%Y-%m-%dT%H:%M:%SZ')
     )) AS properties
 FROM delivered

@@ -23,8 +23,12 @@ def account(number: str, **about: Any) -> dict[str, Any]:
         "JoinedTimestamp": "2024-05-06T07:08:09Z",
     }
     return {
-        "organization": {"Id": "o-exampleorg", "MasterAccountId": "111111111111"},
-        "account": {"Id": number, **known, **about},
+        "account": {
+            "Id": number,
+            "Arn": f"arn:aws:organizations::111111111111:account/o-exampleorg/{number}",
+            **known,
+            **about,
+        },
         "unit_path": "Root/Research",
         "unit_ids": ["r-abcd", "ou-abcd-11111111"],
         "tags": tags,
@@ -52,11 +56,11 @@ def test_a_snapshot_becomes_rows(workspace: Workspace) -> None:
     assert workspace.query(
         "SELECT source_id, provider, account_id, region, resource_id, resource_name, resource_type, state, created_at::VARCHAR, "
         "changed_at, tags['team'], properties->>'UnitPath', properties->>'$.UnitIds[1]', "
-        "properties->>'IsManagementAccount', epoch(seen_at)::BIGINT FROM inventory.resources"
+        "properties->>'ManagementAccountId', properties->>'OrganizationId', epoch(seen_at)::BIGINT FROM inventory.resources"
     ) == [
         (
             "org", "AWS", "222222222222", None, "222222222222", "Research", "account", "ACTIVE", "2024-05-06 07:08:09",
-            None, "ml", "Root/Research", "ou-abcd-11111111", "false", NOON,
+            None, "ml", "Root/Research", "ou-abcd-11111111", "111111111111", "o-exampleorg", NOON,
         )
     ]  # fmt: skip
 

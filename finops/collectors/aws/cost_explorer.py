@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from finops.collectors.aws.cost_explorer_pages import GROUPED_BY, METRICS, following, pages
+from finops.collectors.aws.examine import role_permission
 from finops.collectors.aws.session import client
 from finops.collectors.aws.troubles import calling
 from finops.collectors.interface import (
@@ -117,14 +118,8 @@ class AwsCostExplorerCollector:
                     )
 
     def permissions(self) -> Sequence[Permission]:
-        """One paid call, and a free one that needs no policy."""
-        found = [
-            Permission("ce:GetCostAndUsage", "*", "the daily totals"),
-            Permission("sts:GetCallerIdentity", "*", "whose costs these are; allowed to everyone"),
-        ]
-        if self._source.role_arn:
-            found.append(Permission("sts:AssumeRole", self._source.role_arn, "to act in the other account"))
-        return found
+        """One paid call. Who asks, STS tells everyone."""
+        return [Permission("ce:GetCostAndUsage", "*", "the daily totals"), *role_permission(self._source)]
 
     def examine(self, request: Request) -> Sequence[Finding]:
         """Identity and freshness. Whether the costs may be read shows only in a call that costs money, so none is made."""

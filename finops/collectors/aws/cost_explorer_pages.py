@@ -45,7 +45,7 @@ def pages(
     where, tokens = f"Cost Explorer of account {caller}", set()
     while True:
         try:
-            answer = dict(_client(source).get_cost_and_usage(**asked))
+            answer = dict(client(source, "ce").get_cost_and_usage(**asked))
         except (BotoCoreError, ClientError) as error:
             raise _trouble(error, where, month, source.profile) from error
         answer.pop("ResponseMetadata", None)
@@ -64,11 +64,6 @@ def pages(
 def following(month: date) -> date:
     """The first of the next month."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
-
-
-def _client(source: AwsCostExplorer) -> Any:
-    china = source.region.startswith("cn-")  # elsewhere Cost Explorer is in us-east-1 only
-    return client(source, "ce", region="cn-northwest-1" if china else "us-east-1")
 
 
 def _check(answer: dict[str, Any], where: str, month: date) -> None:
