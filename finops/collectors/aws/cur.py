@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from finops.collectors.aws.examine import BILLING_REGION, quick, role_permission, setting
+from finops.collectors.aws.examine import BILLING_REGION, QUICK, role_permission, setting
 from finops.collectors.aws.exports import ExportCollector, Months, Place
 from finops.collectors.aws.s3 import S3Store, bucket_arn
 from finops.collectors.aws.session import client
@@ -30,7 +30,6 @@ class AwsCurCollector(ExportCollector):
     def __init__(self, source_id: str, source: AwsCur, folder: Path) -> None:
         super().__init__(source_id, source, folder)
         self._source = source
-        self._quick = quick(source)
         self._place: Place | None = None
 
     def place(self) -> Place:
@@ -39,7 +38,7 @@ class AwsCurCollector(ExportCollector):
             if source.bucket:
                 self._place = Place(source.bucket, source.prefix.strip("/"), source.report)
             else:
-                found = self._definition(source)
+                found = self._definition()
                 prefix = found.get("S3Prefix", "").strip("/")
                 self._place = Place(found["S3Bucket"], prefix, source.report, found.get("S3Region"))
         return self._place
@@ -68,7 +67,7 @@ class AwsCurCollector(ExportCollector):
         if self._source.anonymous:
             return
         try:
-            status = self._definition(self._quick).get("ReportStatus") or {}
+            status = self._definition(QUICK).get("ReportStatus") or {}
         except Trouble as trouble:
             listing.notes.append(
                 f"{self._source.report}: whether AWS's last delivery failed is not known: {trouble.what}"
@@ -101,7 +100,7 @@ class AwsCurCollector(ExportCollector):
         Raises:
             Trouble: they cannot be read.
         """
-        found = self._definition(self._quick)
+        found = self._definition(QUICK)
         extra, unit, form = (
             found.get("AdditionalSchemaElements") or [],
             found.get("TimeUnit", ""),
@@ -130,9 +129,11 @@ class AwsCurCollector(ExportCollector):
             ),
         ]
 
-    def _definition(self, access: AwsCur) -> dict[str, Any]:
+    def _definition(self, deadline: float | None = None) -> dict[str, Any]:
+        access = self._source
         with calling(f"report {access.report}", "cur:DescribeReportDefinitions", "*", profile=access.profile):
-            pages = client(access, "cur", region=BILLING_REGION).get_paginator("describe_report_definitions").paginate()
+            api = client(access, "cur", region=BILLING_REGION, deadline=deadline)
+            pages = api.get_paginator("describe_report_definitions").paginate()
             every = [each for page in pages for each in page.get("ReportDefinitions", ())]
         found: dict[str, Any] | None = next((each for each in every if each["ReportName"] == access.report), None)
         if found is None:

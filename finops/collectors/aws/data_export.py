@@ -13,7 +13,7 @@ from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
-from finops.collectors.aws.examine import BILLING_REGION, quick, role_permission, setting
+from finops.collectors.aws.examine import BILLING_REGION, QUICK, role_permission, setting
 from finops.collectors.aws.exports import ExportCollector, Months, Place
 from finops.collectors.aws.s3 import S3Store, bucket_arn
 from finops.collectors.aws.session import client
@@ -31,7 +31,6 @@ class AwsDataExportCollector(ExportCollector):
     def __init__(self, source_id: str, source: AwsDataExport, folder: Path) -> None:
         super().__init__(source_id, source, folder)
         self._source = source
-        self._quick = quick(source)
         self._place: Place | None = None
 
     def place(self) -> Place:
@@ -64,7 +63,7 @@ class AwsDataExportCollector(ExportCollector):
         if self._source.anonymous:
             return
         try:
-            arn = self._arn(self._quick)
+            arn = self._arn(QUICK)
             last = self._last_execution(arn) if arn else None
         except Trouble as trouble:
             listing.notes.append(
@@ -115,10 +114,10 @@ class AwsDataExportCollector(ExportCollector):
         Raises:
             Trouble: they cannot be read.
         """
-        arn = self._arn(self._quick)
+        arn = self._arn(QUICK)
         if not arn:
             raise self._unknown()
-        export = self._get(arn, self._quick)
+        export = self._get(arn, QUICK)
         options = export["DestinationConfigurations"]["S3Destination"]["S3OutputConfigurations"]
         tables = export["DataQuery"].get("TableConfigurations") or {}
         table: str = next(iter(tables), "")
@@ -152,31 +151,31 @@ class AwsDataExportCollector(ExportCollector):
         return Place(source.bucket, source.prefix.strip("/"), source.export)
 
     def _asked(self) -> Place:
-        arn = self._arn(self._source)
+        arn = self._arn()
         if not arn:
             raise self._unknown()
-        found = self._get(arn, self._source)["DestinationConfigurations"]["S3Destination"]
+        found = self._get(arn)["DestinationConfigurations"]["S3Destination"]
         return Place(
             found["S3Bucket"], found.get("S3Prefix", "").strip("/"), self._source.export, found.get("S3Region")
         )
 
-    def _arn(self, access: AwsDataExport) -> str:
+    def _arn(self, deadline: float | None = None) -> str:
         """The export's ARN; empty: the account has no export of this name."""
         with self._calling("bcm-data-exports:ListExports", "*"):
-            pages = client(access, "bcm-data-exports", region=BILLING_REGION).get_paginator("list_exports").paginate()
+            pages = self._api(deadline).get_paginator("list_exports").paginate()
             every = (each for page in pages for each in page.get("Exports", ()))
-            return next((each["ExportArn"] for each in every if each["ExportName"] == access.export), "")
+            return next((each["ExportArn"] for each in every if each["ExportName"] == self._source.export), "")
 
-    def _get(self, arn: str, access: AwsDataExport) -> dict[str, Any]:
+    def _get(self, arn: str, deadline: float | None = None) -> dict[str, Any]:
         with self._calling("bcm-data-exports:GetExport", arn):
-            answer = client(access, "bcm-data-exports", region=BILLING_REGION).get_export(ExportArn=arn)
+            answer = self._api(deadline).get_export(ExportArn=arn)
         export: dict[str, Any] = answer["Export"]
         return export
 
     def _last_execution(self, arn: str) -> dict[str, Any] | None:
         """The newest execution that has ended."""
         with self._calling("bcm-data-exports:ListExecutions", arn):
-            api = client(self._quick, "bcm-data-exports", region=BILLING_REGION)
+            api = self._api(QUICK)
             pages = api.get_paginator("list_executions").paginate(ExportArn=arn)
             ended = [
                 each
@@ -186,6 +185,9 @@ class AwsDataExportCollector(ExportCollector):
                 and each["ExecutionStatus"].get("CreatedAt")
             ]
         return max(ended, key=lambda each: each["ExecutionStatus"]["CreatedAt"], default=None)
+
+    def _api(self, deadline: float | None) -> Any:
+        return client(self._source, "bcm-data-exports", region=BILLING_REGION, deadline=deadline)
 
     def _unknown(self) -> Trouble:
         return Trouble(

@@ -12,18 +12,12 @@ from finops.collectors.interface import Finding, Permission, Trouble, Verdict
 from finops.config.sources import AwsAccess
 
 T = TypeVar("T")
-A = TypeVar("A", bound=AwsAccess)
 BILLING_REGION = "us-east-1"
 """Where AWS has its billing services."""
 QUICK = 10
 """Seconds for calls that collecting can do without."""
 LATE, STALE = 2, 7
 """Days since the last delivery that are worth a warning, and that mean it has stopped."""
-
-
-def quick(access: A) -> A:
-    """The same access with less patience."""
-    return access.model_copy(update={"deadline": min(access.deadline, QUICK)})
 
 
 def tried(
@@ -44,7 +38,7 @@ def identity(access: AwsAccess) -> Finding:
 
     def ask() -> str:
         with calling("AWS", "sts:GetCallerIdentity", "*", profile=access.profile):
-            return str(client(quick(access), "sts").get_caller_identity()["Arn"])
+            return str(client(access, "sts", deadline=QUICK).get_caller_identity()["Arn"])
 
     return tried("identity", ask, lambda arn: arn)[0]
 
@@ -54,7 +48,9 @@ def active_tags(access: AwsAccess) -> Finding:
 
     def ask() -> Sequence[str]:
         with calling("cost allocation tags", "ce:ListCostAllocationTags", "*", profile=access.profile):
-            pages = client(quick(access), "ce", region=BILLING_REGION).get_paginator("list_cost_allocation_tags")
+            pages = client(access, "ce", region=BILLING_REGION, deadline=QUICK).get_paginator(
+                "list_cost_allocation_tags"
+            )
             return [each["TagKey"] for page in pages.paginate(Status="Active") for each in page["CostAllocationTags"]]
 
     result = tried("cost allocation tags", ask, _name_some, optional=True)

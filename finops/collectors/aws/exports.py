@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from finops.config.sources import AwsAccess
 
 USUAL_DELAY = 2
 """Days of a new month in which nothing of it need have been delivered."""
+_EXECUTION = re.compile(r"/(20\d{2})-?(\d{2})-?(\d{2})T(\d{2})-?:?(\d{2})-?:?(\d{2})[^/]*/[^/]+$")
 _HOPELESS = (Outcome.EXPIRED, Outcome.FAILED)
 """What one month met, the next would meet too: after as long a wait."""
 
@@ -208,7 +211,7 @@ class ExportCollector(ABC):
         if not found:
             self._nothing(month, key, request, place, months, listing)
             return
-        manifest = max(found, key=lambda each: (each.modified, each.name.count("/") == _fewest(found), each.name))
+        manifest = max(found, key=lambda each: (_made_at(each), each.name.count("/") == _fewest(found), each.name))
         above = len(place.prefix) + 1 if place.prefix else 0
         known = request.known.get(key)
         landed = known.files.get(manifest.name[above:]) if known else None
@@ -307,6 +310,14 @@ def _named(store: S3Store, keys: Sequence[str], manifest: RemoteFile, is_rewritt
             next_step="Run it again when it has finished. Is the bucket a copy of another? Then copy the manifests last.",
         )
     return data
+
+
+def _made_at(manifest: RemoteFile) -> datetime | None:
+    """When its execution ran, where its folder is named by that: an old manifest that is copied back is no newer for it."""
+    if match := _EXECUTION.search(manifest.name):
+        with suppress(ValueError):
+            return datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    return manifest.modified
 
 
 def _is_after(file: RemoteFile, manifest: RemoteFile) -> bool:

@@ -9,6 +9,7 @@ import random
 import time
 import weakref
 from collections.abc import Callable
+from functools import cache
 from threading import RLock
 from typing import Any
 
@@ -24,6 +25,7 @@ from botocore.credentials import (  # type: ignore[import-untyped]
 )
 from botocore.exceptions import ConnectionError as NoConnection  # type: ignore[import-untyped]
 from botocore.exceptions import HTTPClientError, NoCredentialsError, SSLError
+from botocore.loaders import create_loader  # type: ignore[import-untyped]
 
 from finops.collectors.retry import FIRST_WAIT, LONGEST_WAIT
 from finops.config.sources import AwsAccess
@@ -42,25 +44,30 @@ THROTTLED = frozenset(
 """Error codes that pass by themselves, whatever their HTTP status."""
 _PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
 
-_clients: dict[int, dict[tuple[str, str], Any]] = {}
+_clients: dict[int, dict[tuple[str, str, float], Any]] = {}
 _sessions: dict[int, Any] = {}
 _lock = RLock()
 
 
-def client(source: AwsAccess, service: str, *, region: str | None = None) -> Any:
+def client(source: AwsAccess, service: str, *, region: str | None = None, deadline: float | None = None) -> Any:
     """The client of a service for a source; the same one each time. No call is made before the first is asked for.
+
+    Args:
+        region: None: the source's.
+        deadline: seconds for each call, its retries included, if less than the source's.
 
     Raises:
         BotoCoreError: the profile is not there; ``troubles.as_trouble`` says it for users.
     """
-    where = region or source.region
+    where, patience = region or source.region, min(source.deadline, deadline or source.deadline)
     with _lock:
         if id(source) not in _clients:
             _clients[id(source)] = {}
             weakref.finalize(source, _forget, id(source))
-        found = _clients[id(source)].get((service, where))
+        found = _clients[id(source)].get((service, where, patience))
         if found is None:
-            found = _clients[id(source)][service, where] = _make(_session(source), source, service, where)
+            found = _make(_session(source), source, service, where, patience)
+            _clients[id(source)][service, where, patience] = found
         return found
 
 
@@ -76,11 +83,23 @@ def is_passing(error: BaseException) -> bool:
 
 def _session(source: AwsAccess) -> Any:
     if id(source) not in _sessions:
-        base = botocore.session.Session(profile=source.profile or None)
+        base = _base(source)
         if source.role_arn:
             base = _as_role(base, source)
         _sessions[id(source)] = boto3.Session(botocore_session=base)
     return _sessions[id(source)]
+
+
+def _base(source: AwsAccess) -> Any:
+    base = botocore.session.Session(profile=source.profile or None)
+    base.register_component("data_loader", _models(base.get_config_variable("data_path")))
+    return base
+
+
+@cache
+def _models(path: str | None) -> Any:
+    """The SDK's descriptions of the services, read once for all sessions."""
+    return create_loader(path)
 
 
 def _forget(number: int) -> None:
@@ -89,25 +108,25 @@ def _forget(number: int) -> None:
         _sessions.pop(number, None)
 
 
-def _make(session: Any, source: AwsAccess, service: str, region: str, **credentials: str) -> Any:
+def _make(session: Any, source: AwsAccess, service: str, region: str, deadline: float, **credentials: str) -> Any:
     made = session.client(
         service,
         region_name=region,
         endpoint_url=source.endpoints.get(service),
-        config=_config(source, service),
+        config=_config(source, service, deadline),
         **credentials,
     )
     name = made.meta.service_model.service_id.hyphenize()
     made.meta.events.register_first(f"before-call.{name}", _note_start)
-    made.meta.events.register_last(f"needs-retry.{name}", _until(source.deadline))
+    made.meta.events.register_last(f"needs-retry.{name}", _until(deadline))
     return made
 
 
-def _config(source: AwsAccess, service: str) -> Config:
+def _config(source: AwsAccess, service: str, deadline: float) -> Config:
     options: dict[str, Any] = {
         "retries": {"mode": "standard", "total_max_attempts": 1},
-        "connect_timeout": min(CONNECT_TIMEOUT, source.deadline),
-        "read_timeout": min(READ_TIMEOUT, source.deadline),
+        "connect_timeout": min(CONNECT_TIMEOUT, deadline),
+        "read_timeout": min(READ_TIMEOUT, deadline),
         "user_agent_extra": "finops",
     }
     if source.anonymous:
@@ -136,7 +155,7 @@ def _as_role(base: Any, source: AwsAccess) -> Any:
 
     def sts(service: str, **credentials: str) -> Any:
         given = {key: value for key, value in credentials.items() if value}
-        return _make(boto3.Session(botocore_session=base), source, service, source.region, **given)
+        return _make(boto3.Session(botocore_session=base), source, service, source.region, source.deadline, **given)
 
     def fetch() -> Any:
         callers = base.get_credentials()
@@ -145,7 +164,7 @@ def _as_role(base: Any, source: AwsAccess) -> Any:
         asked = {"RoleSessionName": "finops"} | ({"ExternalId": source.external_id} if source.external_id else {})
         return AssumeRoleCredentialFetcher(sts, callers, source.role_arn, extra_args=asked).fetch_credentials()
 
-    role = botocore.session.Session(profile=source.profile or None)
+    role = _base(source)
     role.register_component("credential_provider", CredentialResolver([_RoleProvider(fetch)]))
     return role
 

@@ -167,17 +167,15 @@ class FakeAws:
 
     def put(self, bucket: str, key: str, content: bytes, at: datetime | None = None) -> None:
         """An object, last modified at a time of choice."""
-        s3 = self.client()
-        if bucket not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
-            s3.create_bucket(Bucket=bucket)
-        s3.put_object(Bucket=bucket, Key=key, Body=content)
+        backend: Any = get_backend("s3")[ACCOUNT]["aws"]
+        self._bucket(bucket)
+        backend.put_object(bucket, key, content)
         if at:
             self.touch(bucket, key, at)
 
     def touch(self, bucket: str, key: str, at: datetime) -> None:
         """Change when an object was last modified."""
-        backend = get_backend("s3")[ACCOUNT]["aws"]
-        found: Any = backend.get_object(bucket, key)
+        found: Any = get_backend("s3")[ACCOUNT]["aws"].get_object(bucket, key)
         found.last_modified = at.astimezone(UTC).replace(tzinfo=None)
 
     def make_export(
@@ -408,11 +406,14 @@ class FakeAws:
             self.faults.append(fault)
 
     def _bucket(self, name: str) -> None:
-        self.client().create_bucket(Bucket=name)
+        backend: Any = get_backend("s3")[ACCOUNT]["aws"]
+        if name not in backend.buckets:
+            backend.create_bucket(name, "us-east-1")
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def handle_one(self) -> None:
         aws: FakeAws = self.server.aws  # type: ignore[attr-defined]
