@@ -149,7 +149,7 @@ def test_refusals(google: FakeCloudBilling, code: grpc.StatusCode, outcome: Outc
     google.fail(code)
     started = time.monotonic()
     with pytest.raises(Trouble) as raised:
-        collector(google).look(request())
+        collector(google, catalogue=False).look(request())
     assert raised.value.outcome is outcome
     assert advice in raised.value.next_step
     assert time.monotonic() - started < FAIL_FAST + 3, "given up at the deadline"
@@ -159,9 +159,24 @@ def test_an_empty_list_of_accounts_is_a_permission_that_lacks(google: FakeCloudB
     """The API answers those who may see nothing with nothing."""
     google.accounts.clear()
     with pytest.raises(Trouble, match="sees no billing account") as raised:
-        collector(google).look(request())
+        collector(google, catalogue=False).look(request())
     assert raised.value.outcome is Outcome.DENIED
     assert "roles/billing.viewer" in raised.value.next_step
+
+
+def test_the_catalogue_is_public_and_offered_to_those_who_may_see_no_account(google: FakeCloudBilling) -> None:
+    google.fail(grpc.StatusCode.PERMISSION_DENIED, concerns=lambda method, what: "Billing" in method)
+    listing = collector(google).look(request())
+    assert [offer.key for offer in listing.offers] == [CATALOGUE]
+    assert [each.outcome for each in listing.troubles] == [Outcome.DENIED]
+
+
+def test_an_account_that_changes_between_look_and_fetch(google: FakeCloudBilling, tmp_path: Path) -> None:
+    (offer,) = collector(google, catalogue=False).look(request()).offers
+    google.account(ACCOUNT, "Research", "vision")
+    with pytest.raises(Trouble) as raised:
+        fetch(collector(google), offer, tmp_path)
+    assert raised.value.outcome is Outcome.INCOMPLETE
 
 
 def test_throttled_then_fine(google: FakeCloudBilling, tmp_path: Path) -> None:

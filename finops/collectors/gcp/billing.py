@@ -31,6 +31,20 @@ from finops.errors import FinopsError
 
 CATALOGUE = f"{HOST}/services"
 
+SERVICE_IDS = {
+    "6F81-5844-456A",  # Compute Engine
+    "C7E2-9256-1C43",  # Vertex AI
+    "AEFD-7695-64FA",  # Gemini API
+    "24E6-581D-38E5",  # BigQuery
+    "95FF-2EF5-5EA1",  # Cloud Storage
+    "9662-B51E-5089",  # Cloud SQL
+    "29E7-DA93-CA13",  # Cloud Functions
+    "F17B-412E-CB64",  # App Engine
+    "5490-F7B7-8DF6",  # Cloud Logging
+    "58CD-E7C3-72CA",  # Cloud Monitoring
+    "A1E8-BE35-7EBC",  # Cloud Pub/Sub
+    "5AF5-2C11-D467",  # Cloud Memorystore for Redis
+}
 SERVICES = {
     *("Vertex AI", "Gemini API", "Cloud Machine Learning Engine", "Notebooks", "Cloud TPU", "Cloud Natural Language"),
     *("Cloud Vision API", "Cloud Speech API", "Cloud Text-to-Speech API", "Cloud Document AI API", "Translate"),
@@ -41,7 +55,7 @@ SERVICES = {
     *("Cloud Bigtable", "Cloud Firestore", "Cloud Memorystore for Redis", "Cloud Logging", "Cloud Monitoring"),
     *("Cloud Key Management Service (KMS)", "Secret Manager", "Support"),
 }
-"""The services whose SKUs are fetched, as the catalogue calls them. It has thousands more, nearly all of them products of the
+"""The services whose SKUs are fetched, as the catalogue calls them or did (``SERVICE_IDS`` stay when a name changes). It has thousands more, nearly all of them products of the
 marketplace, and each is a call."""
 
 
@@ -58,7 +72,14 @@ class GcpBillingCollector:
     def look(self, request: Request) -> Listing:
         """An offer for each billing account, and the catalogue of the week."""
         listing = Listing()
-        for account in self._accounts(listing):
+        try:
+            accounts = self._accounts(listing)
+        except Trouble as trouble:
+            if trouble.outcome is not Outcome.DENIED or not self._source.catalogue:
+                raise
+            accounts = []  # the catalogue takes no permission
+            listing.troubles.append(trouble)
+        for account in accounts:
             try:
                 listing.offers.append(self._offer(account))
             except Trouble as trouble:
@@ -78,6 +99,13 @@ class GcpBillingCollector:
         if content is None:
             name = offer.key.removeprefix(f"{HOST}/")
             content = self._lines(self._api.account(name))
+            if _version(content) != offer.version:
+                raise Trouble(
+                    Outcome.INCOMPLETE,
+                    "has changed since it was looked at",
+                    where=name,
+                    next_step="The next run reads what is there then.",
+                )
         (file,) = offer.files
         _replace(folder / file.name, [content])
         tell(file.name, len(content))
@@ -146,12 +174,14 @@ class GcpBillingCollector:
         return accounts
 
     def _services(self) -> list[Any]:
-        found = [each for each in self._api.services() if each.display_name in SERVICES]
+        found = [
+            each for each in self._api.services() if each.service_id in SERVICE_IDS or each.display_name in SERVICES
+        ]
         return sorted(found, key=lambda each: str(each.service_id))
 
     def _offer(self, account: Any) -> Offer:
         content = self._lines(account)
-        key, version = f"{HOST}/{account.name}", hashlib.sha256(content).hexdigest()[:16]
+        key, version = f"{HOST}/{account.name}", _version(content)
         self._seen[key, version] = content
         name = f"{account.name.rpartition('/')[2]}.jsonl"
         projects = content.count(b"\n") - 1
@@ -228,6 +258,10 @@ def _sku(sku: Any) -> dict[str, Any]:
         "serviceProviderName": sku.service_provider_name,
         "usageUnit": priced.pricing_expression.usage_unit if priced else "",
     }
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _sku_id(sku: dict[str, Any]) -> str:
