@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from finops.collectors.aws.examine import BILLING_REGION, QUICK, role_permission, setting
-from finops.collectors.aws.exports import ExportCollector, Months, Place
+from finops.collectors.aws.exports import ExportCollector, Months
+from finops.collectors.aws.manifests import Place
 from finops.collectors.aws.s3 import S3Store, bucket_arn
 from finops.collectors.aws.session import client
 from finops.collectors.aws.troubles import calling

@@ -6,18 +6,15 @@ against a listing, and its content is read once: afterwards landing has it.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from finops.collectors.aws.examine import active_tags, freshness, identity, tried
+from finops.collectors.aws.manifests import Place, data_files, data_keys, made_at, version
 from finops.collectors.aws.s3 import S3Store
 from finops.collectors.interface import (
     Finding,
@@ -36,32 +33,8 @@ from finops.config.sources import AwsAccess
 
 USUAL_DELAY = 2
 """Days of a new month in which nothing of it need have been delivered."""
-_EXECUTION = re.compile(r"/(20\d{2})-?(\d{2})-?(\d{2})T(\d{2})-?:?(\d{2})-?:?(\d{2})[^/]*/[^/]+$")
 _HOPELESS = (Outcome.EXPIRED, Outcome.FAILED)
 """What one month met, the next would meet too: after as long a wait."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an export is delivered."""
-
-    bucket: str
-    prefix: str
-    """Without ``/`` at its ends."""
-    name: str
-    """The export's or report's: the folder below the prefix."""
-    region: str | None = None
-    """None: the source's."""
-
-    @property
-    def base(self) -> str:
-        """The export's folder, with its ``/``."""
-        return f"{self.prefix}/{self.name}/" if self.prefix else f"{self.name}/"
-
-    @property
-    def url(self) -> str:
-        """``s3://acme-billing/exports/cur2-hourly``."""
-        return f"s3://{self.bucket}/{self.base}".rstrip("/")
 
 
 @dataclass
@@ -211,7 +184,7 @@ class ExportCollector(ABC):
         if not found:
             self._nothing(month, key, request, place, months, listing)
             return
-        manifest = max(found, key=lambda each: (_made_at(each), each.name.count("/") == _fewest(found), each.name))
+        manifest = max(found, key=lambda each: (made_at(each), each.name.count("/") == _fewest(found), each.name))
         above = len(place.prefix) + 1 if place.prefix else 0
         known = request.known.get(key)
         landed = known.files.get(manifest.name[above:]) if known else None
@@ -219,7 +192,7 @@ class ExportCollector(ABC):
             content = landed[1].read_bytes()
         else:
             content = store.read(manifest.name)
-        keys = self._keys(content, manifest, place)
+        keys = data_keys(content, manifest, place, self.keys)
         if not keys:
             if known:
                 raise Trouble(
@@ -230,30 +203,9 @@ class ExportCollector(ABC):
                 )
             listing.notes.append(f"{place.name} {month:%Y-%m}: delivered, and empty")
             return
-        data = _named(store, keys, manifest, self.is_rewritten)
+        data = data_files(store, keys, manifest, self.is_rewritten)
         files = [replace(each, name=each.name[above:]) for each in (manifest, *data)]
-        listing.offers.append(Offer(key, _version(files), files, period=month))
-
-    def _keys(self, content: bytes, manifest: RemoteFile, place: Place) -> list[str]:
-        where = f"s3://{place.bucket}/{manifest.name}"
-        try:
-            stated = json.loads(content.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            raise Trouble(
-                Outcome.CHANGED,
-                f"the manifest is not JSON: {error}",
-                where=where,
-                next_step="Wait for the next delivery.",
-            ) from error
-        keys = self.keys(stated) if isinstance(stated, dict) else None
-        if keys is None:
-            raise Trouble(
-                Outcome.CHANGED,
-                "the manifest does not name its data files as it used to",
-                where=where,
-                next_step="Is it an export of the configured type? If so, AWS has changed the format: report it.",
-            )
-        return [_inside(key, place, where) for key in dict.fromkeys(keys)]
+        listing.offers.append(Offer(key, version(files), files, period=month))
 
     def _nothing(self, month: date, key: str, request: Request, place: Place, months: Months, listing: Listing) -> None:
         """A month without a manifest. A hole, unless it is too early, before the export began, or landed already.
@@ -285,64 +237,6 @@ class ExportCollector(ABC):
                 next_step="Look at the export's last executions in the AWS console, and at the bucket's policy: "
                 "AWS must be allowed to write. AWS Support can deliver a month again.",
             )
-
-
-def _named(store: S3Store, keys: Sequence[str], manifest: RemoteFile, is_rewritten: Any) -> list[RemoteFile]:
-    """The listed files that a manifest names, all of them."""
-    listed: dict[str, RemoteFile] = {}
-    for parent in sorted({key.rpartition("/")[0] + "/" for key in keys}):
-        listed |= {each.name: each for each in store.files(parent)}
-    missing = [key for key in keys if key not in listed]
-    if missing:
-        raise Trouble(
-            Outcome.INCOMPLETE,
-            f"{len(missing)} of {len(keys)} files that the manifest names are not there, such as {missing[0]}",
-            where=f"{store.url}/{manifest.name}",
-            next_step="Wait until the delivery has finished. If a lifecycle rule deletes files, let it spare the export.",
-        )
-    data = [listed[key] for key in keys]
-    newer = [each for each in data if is_rewritten(each.name) and _is_after(each, manifest)]
-    if newer:
-        raise Trouble(
-            Outcome.INCOMPLETE,
-            f"a delivery is under way: {newer[0].name} is newer than the manifest",
-            where=f"{store.url}/{manifest.name}",
-            next_step="Run it again when it has finished. Is the bucket a copy of another? Then copy the manifests last.",
-        )
-    return data
-
-
-def _made_at(manifest: RemoteFile) -> datetime | None:
-    """When its execution ran, where its folder is named by that: an old manifest that is copied back is no newer for it."""
-    if match := _EXECUTION.search(manifest.name):
-        with suppress(ValueError):
-            return datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
-    return manifest.modified
-
-
-def _is_after(file: RemoteFile, manifest: RemoteFile) -> bool:
-    return bool(file.modified and manifest.modified and file.modified > manifest.modified)
-
-
-def _inside(key: str, place: Place, where: str) -> str:
-    """A key, if it lies in the export's folder.
-
-    Raises:
-        Trouble: it does not; nothing outside of the export is ever read.
-    """
-    if key.startswith(place.base) and not {"", ".", ".."} & set(key.removeprefix(place.base).split("/")):
-        return key
-    raise Trouble(
-        Outcome.CHANGED,
-        f"the manifest names a file outside of the export's folder: {key}",
-        where=where,
-        next_step=f"Its files have to lie below {place.url}/, as AWS delivers them.",
-    )
-
-
-def _version(files: Sequence[RemoteFile]) -> str:
-    state = "\n".join(f"{each.name}\t{each.bytes}\t{each.version}" for each in files)
-    return f"{files[0].version}-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
 
 
 def _url(place: Place) -> str:

@@ -128,6 +128,8 @@ class S3Store:
                 raise Trouble(Outcome.INCOMPLETE, "was replaced or removed since it was listed", where=self._where(file.name),
                               next_step="Run it again: a new delivery has arrived meanwhile.") from trouble  # fmt: skip
             raise
+        if start and answer["ResponseMetadata"]["HTTPStatusCode"] != 206:
+            raise WrongBytes(self.url, file.name)  # the whole object, where the rest was asked for
         self._note(file, answer)
         return answer
 

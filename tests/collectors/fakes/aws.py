@@ -21,7 +21,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -78,6 +78,8 @@ class Fault:
     """-1: for ever."""
     cut_after: int = -1
     """Not an error code, but a connection that breaks after so many bytes of the body."""
+    retry_after: int = 0
+    """Seconds, stated in the answer's Retry-After."""
 
 
 @dataclass
@@ -116,6 +118,8 @@ class FakeAws:
         self.exports: dict[str, Export] = {}
         self.reports: dict[str, Export] = {}
         self.tags: list[str] = ["team"]
+        self.role_lasts = timedelta(hours=1)
+        """For how long a role that is taken on from now on is valid."""
         self._lock = threading.Lock()
 
     def __enter__(self) -> FakeAws:
@@ -149,6 +153,7 @@ class FakeAws:
         self.calls.clear()
         self.exports.clear()
         self.reports.clear()
+        self.role_lasts = timedelta(hours=1)
         self.forgive()
 
     # what AWS has
@@ -331,9 +336,10 @@ class FakeAws:
         for name in {action, *(name for name, needed in ACTIONS.items() if needed == action)}:
             self._fault(Fault(_pattern(name, match), "AccessDenied", 403))
 
-    def throttle(self, operation: str, times: int, match: str = "") -> None:
+    def throttle(self, operation: str, times: int, match: str = "", retry_after: int = 0) -> None:
         """Answer SlowDown or ThrottlingException so many times."""
-        self._fault(Fault(_pattern(operation, match), "ThrottlingException", 400, "Rate exceeded", times))
+        pattern = _pattern(operation, match)
+        self._fault(Fault(pattern, "ThrottlingException", 400, "Rate exceeded", times, retry_after=retry_after))
 
     def fail(self, operation: str, times: int, status: int = 500, match: str = "") -> None:
         """Answer with an error of the server so many times; -1: for ever."""
@@ -431,6 +437,9 @@ class _Handler(BaseHTTPRequestHandler):
         connection.request(self.command, self.path, body or None, dict(self.headers))
         answer = connection.getresponse()
         content = answer.read()
+        if call.name == "sts:AssumeRole":
+            ends = f"<Expiration>{datetime.now(tz=UTC) + aws.role_lasts:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
+            content = re.sub(rb"<Expiration>[^<]*</Expiration>", ends.encode(), content)
         headers = {
             name: value
             for name, value in answer.getheaders()
@@ -477,7 +486,8 @@ class _Handler(BaseHTTPRequestHandler):
             text = json.dumps({"__type": kind, "message": message})
         else:
             text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-        self._send(status, {"Content-Type": "application/xml"}, text.encode())
+        headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
+        self._send(status, {"Content-Type": "application/xml"} | headers, text.encode())
 
     def _send(
         self, status: int, headers: dict[str, str], content: bytes, size: str | None = None, cut: int = -1
