@@ -395,6 +395,64 @@ def test_a_metric_that_is_gone_is_a_changed_api(fake: FakeCostExplorer, tmp_path
     assert "AmortizedCost" in trouble.what
 
 
+# As a user runs it
+
+
+def configure(workspace: Workspace, fake: FakeCostExplorer, more: str = "") -> None:
+    endpoints = ", ".join(f'{name} = "{url}"' for name, url in fake.endpoints.items())
+    (workspace.folder / "finops.toml").write_text(
+        f'[sources.ce]\ntype = "aws-cost-explorer"\nanonymous = true\nendpoints = {{ {endpoints} }}\n{more}\n'
+    )
+
+
+def test_without_approval_a_run_makes_no_paid_call_and_says_what_is_missing(
+    workspace: Workspace, fake: FakeCostExplorer
+) -> None:
+    configure(workspace, fake)
+    run = workspace.finops("--today", str(TODAY), "collect")
+    assert run.exit_code == 3
+    assert "--yes" in run.err and "allow_cost" in run.err
+    assert fake.paid_calls == []
+
+
+def test_a_dry_run_tells_the_cost_and_spends_nothing(workspace: Workspace, fake: FakeCostExplorer) -> None:
+    configure(workspace, fake)
+    run = workspace.finops("--today", str(TODAY), "collect", "--dry-run")
+    assert run.exit_code == 0
+    months = [
+        line for line in (run.out + run.err).splitlines() if line.startswith("would fetch") and "0.01 USD" in line
+    ]
+    assert len(months) == 4  # the present month and the three before it
+    assert fake.paid_calls == []
+
+
+def test_each_month_is_paid_for_once_a_day_until_it_is_settled(workspace: Workspace, fake: FakeCostExplorer) -> None:
+    fake.estimated_from = date(2026, 10, 1)
+    configure(workspace, fake)
+    assert workspace.finops("--today", str(TODAY), "collect", "--yes").exit_code == 0
+    assert len(fake.paid_calls) == 4
+    assert workspace.finops("--today", str(TODAY), "collect", "--yes").exit_code == 0
+    assert len(fake.paid_calls) == 4
+    fake.charges.append(Charge(date(2026, 10, 21), "AWS Lambda", "Usage", Decimal("0.07")))
+    assert workspace.finops("--today", "2026-10-27", "collect", "--yes").exit_code == 0
+    assert [call["TimePeriod"]["Start"] for call in fake.paid_calls[4:]] == ["2026-10-01"]
+    total = workspace.query("SELECT sum(BilledCost) FROM focus.cost_and_usage")[0][0]
+    assert total == sum(charge.unblended for charge in fake.charges)
+    assert workspace.query("SELECT DISTINCT grade FROM ops.loads WHERE row_count > 0") == [
+        ("daily totals by service and type of charge; no resources, no hours, no tags",)
+    ]
+
+
+def test_a_denied_run_keeps_the_months_it_had(workspace: Workspace, fake: FakeCostExplorer) -> None:
+    configure(workspace, fake, "allow_cost = true")
+    workspace.finops("--today", "2026-10-05", "collect")
+    fake.fail("AccessDeniedException", "denied")
+    run = workspace.finops("--today", "2026-10-12", "collect")
+    assert run.exit_code == 3
+    assert "ce:GetCostAndUsage" in run.err
+    assert workspace.query("SELECT sum(BilledCost) FROM focus.cost_and_usage") == [(sum(c.unblended for c in BILL),)]
+
+
 # The doctor
 
 

@@ -183,6 +183,22 @@ def test_credentials_that_have_run_out_say_so(aws: FakeAws) -> None:
     assert trouble.value.outcome is Outcome.EXPIRED
 
 
+def test_runs_follow_the_organization(aws: FakeAws, workspace: Workspace) -> None:
+    (workspace.folder / "finops.toml").write_text('[sources.org]\ntype = "aws-organizations"\n')
+    names = "SELECT resource_name FROM inventory.resources ORDER BY 1"
+    assert workspace.finops("collect").exit_code == 0
+    assert workspace.query(names) == [("Research",), ("Shop",), ("master",)]
+    assert workspace.finops("collect").exit_code == 0
+    assert len(list((workspace.folder / "landing" / "deliveries").iterdir())) == 1
+    aws.client("organizations").create_account(AccountName="Lab", Email="lab@example.com")
+    assert workspace.finops("collect").exit_code == 0
+    assert workspace.query(names) == [("Lab",), ("Research",), ("Shop",), ("master",)]
+    aws.deny("organizations:ListAccounts")
+    denied = workspace.finops("collect")
+    assert denied.exit_code == 3 and "organizations:ListAccounts" in denied.err
+    assert workspace.query(names) == [("Lab",), ("Research",), ("Shop",), ("master",)]
+
+
 def test_the_permissions_are_the_calls_that_are_made(aws: FakeAws, tmp_path: Path) -> None:
     each = collector()
     each.examine(request())
