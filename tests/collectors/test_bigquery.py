@@ -19,6 +19,7 @@ from finops.collectors.interface import Fetched, Finding, Listing, Offer, Outcom
 from finops.config.sources import GcpBigQuery
 
 from .fakes.bigquery import DETAILED, FOCUS, PROJECT, STANDARD, TABLE, FakeBigQuery, charge, focus_charge
+from .fakes.bigquery_storage import FakeBigQueryStorage
 
 FAIL_FAST = 2
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -501,6 +502,71 @@ def test_a_used_up_quota_is_not_waited_for(bigquery: FakeBigQuery) -> None:
     assert caught.outcome is Outcome.FAILED
     assert "quota" in caught.next_step
     assert len([call for call in bigquery.calls if call.method == "jobs.insert"]) == 1
+
+
+# the storage API
+
+
+@pytest.fixture
+def storage(bigquery: FakeBigQuery) -> Iterator[FakeBigQueryStorage]:
+    with FakeBigQueryStorage(bigquery) as fake:
+        yield fake
+
+
+def by_storage(bigquery: FakeBigQuery, storage: FakeBigQueryStorage, **changed: Any) -> GcpBigQueryCollector:
+    return collector(bigquery, endpoints={"bigquery": bigquery.url, "bigquerystorage": storage.url}, **changed)
+
+
+def test_rows_come_by_the_storage_api_where_it_is_there(
+    bigquery: FakeBigQuery, storage: FakeBigQueryStorage, tmp_path: Path
+) -> None:
+    fill(bigquery)
+    reader = by_storage(bigquery, storage)
+    offer = reader.look(request()).offers[0]
+    fetched(reader, offer, tmp_path / "storage")
+    fetched(collector(bigquery), offer, tmp_path / "rest")
+
+    assert storage.calls.count("ReadRows") == 2
+    for file in offer.files:
+        one, other = (pq.read_table(tmp_path / way / file.name) for way in ("storage", "rest"))
+        assert one.schema.names == other.schema.names
+        assert sorted(map(str, one.to_pylist())) == sorted(map(str, other.to_pylist()))
+    assert "bigquery.readsessions.create" in {each.action for each in reader.permissions() if each.optional}
+
+
+def test_without_the_permission_for_the_storage_api_rows_come_all_the_same(
+    bigquery: FakeBigQuery, storage: FakeBigQueryStorage, tmp_path: Path
+) -> None:
+    fill(bigquery)
+    storage.denied = True
+    reader = by_storage(bigquery, storage)
+    fetched(reader, reader.look(request()).offers[0], tmp_path)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 8
+    assert storage.calls == ["CreateReadSession"]
+
+
+def test_a_stream_that_breaks_goes_on_where_it_broke(
+    bigquery: FakeBigQuery, storage: FakeBigQueryStorage, tmp_path: Path
+) -> None:
+    fill(bigquery)
+    storage.breaks = 2
+    reader = by_storage(bigquery, storage, deadline=10)
+    fetched(reader, reader.look(request()).offers[0], tmp_path)
+    assert sum(pq.ParquetFile(each).metadata.num_rows for each in tmp_path.rglob("*.parquet")) == 21
+
+
+def test_streams_that_never_come_are_given_up_at_the_deadline(
+    bigquery: FakeBigQuery, storage: FakeBigQueryStorage, tmp_path: Path
+) -> None:
+    fill(bigquery)
+    storage.down = True
+    reader = by_storage(bigquery, storage)
+    offer = reader.look(request()).offers[0]
+    started = time.monotonic()
+    with pytest.raises(Trouble) as caught:
+        fetched(reader, offer, tmp_path)
+    assert caught.value.outcome is Outcome.FAILED
+    assert time.monotonic() - started < 4 * FAIL_FAST
 
 
 # how it is reached

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finops.collectors.gcp import access
-from finops.collectors.gcp.troubles import as_trouble, passing
+from finops.collectors.gcp.troubles import as_trouble, passing, source_errors
 from finops.collectors.interface import Outcome, Trouble
 from finops.collectors.retry import FIRST_WAIT, LONGEST_WAIT, retrying
 from finops.config.sources import GcpBigQuery
-from finops.errors import FinopsError
 
 if TYPE_CHECKING:
     import pyarrow  # type: ignore[import-untyped]
@@ -69,7 +68,7 @@ class Jobs:
         end = self._end()
         try:
             found = self.client.get_table(self.source.table, retry=self._retry(end), timeout=self._patience(end))
-        except Exception as error:
+        except source_errors() as error:
             raise self._trouble(error, "bigquery.tables.get", f"table {self.source.table}") from error
         self.location = self.source.location or str(found.location or "")
         return found
@@ -83,7 +82,7 @@ class Jobs:
             return int(
                 self._start(sql, QueryJobConfig(dry_run=True, use_query_cache=False), end).total_bytes_processed or 0
             )
-        except Exception as error:
+        except source_errors() as error:
             raise self._query_trouble(error) from error
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
@@ -92,7 +91,7 @@ class Jobs:
         try:
             found = job.result(retry=self._retry(end), job_retry=None, timeout=self._left(end))
             return [dict(row.items()) for row in found]
-        except Exception as error:
+        except source_errors() as error:
             raise self._query_trouble(error) from error
 
     def batches(self, sql: str) -> Iterator[pyarrow.RecordBatch]:
@@ -105,7 +104,7 @@ class Jobs:
                 for batch in answer.to_arrow_iterable(self._reader(), max_queue_size=STREAMS, max_stream_count=STREAMS):
                     first = False
                     yield batch
-            except Exception as error:
+            except source_errors() as error:
                 trouble = self._trouble(error, "bigquery.readsessions.create", f"project {self.source.project}")
                 if trouble.outcome is not Outcome.DENIED or not first:
                     raise trouble from error
@@ -116,7 +115,7 @@ class Jobs:
             end = self._end()
             answer = job.result(PAGE, retry=self._retry(end), job_retry=None, timeout=self._left(end))
             yield from answer.to_arrow_iterable()
-        except Exception as error:
+        except source_errors() as error:
             raise self._query_trouble(error) from error
 
     def _run(self, sql: str) -> tuple[QueryJob, float]:
@@ -144,7 +143,7 @@ class Jobs:
             job = retrying(
                 attempt, passing=lambda error: passing(error) and time.monotonic() < end, deadline=self.source.deadline
             )
-        except Exception as error:
+        except source_errors() as error:
             raise self._query_trouble(error) from error
         return job, end
 
@@ -160,20 +159,7 @@ class Jobs:
 
     def _reader(self) -> Any:
         if self._storage is None:
-            from google.cloud.bigquery_storage import BigQueryReadClient
-            from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
-
-            reader: Any = BigQueryReadClient
-            endpoint = self.source.endpoints.get("bigquerystorage", "")
-            if endpoint.startswith("http://"):
-                import grpc  # type: ignore[import-untyped]
-
-                channel = grpc.insecure_channel(endpoint.removeprefix("http://").rstrip("/"))
-                self._storage = reader(transport=BigQueryReadGrpcTransport(channel=channel))
-            else:
-                options = {"api_endpoint": endpoint} if endpoint else None
-                found: Any = self.client._credentials
-                self._storage = reader(credentials=found, client_options=options)
+            self._storage = _Reader(self.source, self.client._credentials, self._retry)
         return self._storage
 
     def _end(self) -> float:
@@ -196,9 +182,37 @@ class Jobs:
         return self._trouble(error, "bigquery.tables.getData", f"table {self.source.table}")
 
     def _trouble(self, error: BaseException, permission: str, resource: str) -> Trouble:
-        if isinstance(error, FinopsError) and not isinstance(error, Trouble):
-            raise error
         return as_trouble(error, where=self.source.table, permission=permission, resource=resource)
+
+
+class _Reader:
+    """The storage API's client with our patience: by itself it tries again for a day."""
+
+    def __init__(self, source: GcpBigQuery, credentials: Any, retry: Callable[[float], Any]) -> None:
+        from google.cloud.bigquery_storage import BigQueryReadClient
+        from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+        make: Any = BigQueryReadClient
+        endpoint = source.endpoints.get("bigquerystorage", "")
+        if endpoint.startswith("http://"):
+            import grpc  # type: ignore[import-untyped]
+
+            channel = grpc.insecure_channel(endpoint.removeprefix("http://").rstrip("/"))
+            self._client = make(transport=BigQueryReadGrpcTransport(channel=channel))
+        else:
+            options = {"api_endpoint": endpoint} if endpoint else None
+            self._client = make(credentials=credentials, client_options=options)
+        self._deadline = source.deadline
+        self._retry = retry
+
+    def create_read_session(self, **asked: Any) -> Any:
+        """As the client's own."""
+        end = time.monotonic() + self._deadline
+        return self._client.create_read_session(**asked | {"retry": self._retry(end), "timeout": PATIENCE})
+
+    def read_rows(self, name: str, offset: int = 0) -> Any:
+        """As the client's own."""
+        return self._client.read_rows(name, offset, retry=self._retry(time.monotonic() + self._deadline))
 
 
 def has_storage(source: GcpBigQuery) -> bool:

@@ -40,6 +40,16 @@ _PASSING_REASONS = {
 }  # fmt: skip
 
 
+def source_errors() -> tuple[type[BaseException], ...]:
+    """What Google's libraries raise for what goes wrong at the source or on the way, and not in our code."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from grpc import RpcError  # type: ignore[import-untyped]
+    from requests.exceptions import RequestException
+
+    return GoogleAPIError, GoogleAuthError, RpcError, RequestException, concurrent.futures.TimeoutError, OSError
+
+
 def passing(error: BaseException) -> bool:
     """Is it an error that goes away by itself: throttled, a provider's own fault, a connection that broke?
 
