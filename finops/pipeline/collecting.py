@@ -139,7 +139,7 @@ def known(landing: Landing, source_id: str) -> dict[str, Fetched]:
             continue
         before = found.get(origin.key)
         files = dict(before.files) if before else {}
-        for file in record.files:
+        for file in (*record.files, *([record.manifest] if record.manifest else [])):
             path = landing.path / file.stored
             if path.is_file():
                 files[file.name] = (origin.files.get(file.name, ""), path)

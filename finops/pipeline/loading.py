@@ -109,8 +109,9 @@ class Loader:
             report.results.append(result)
         if origin and not report.problems:
             with transaction(self.con):
-                for result in report.results:
-                    note_origin(self.con, self.landing.note_origin(result.delivery_id, origin))
+                for result, delivery in zip(report.results, found.deliveries, strict=True):
+                    manifest = _manifest(delivery, paths)
+                    note_origin(self.con, self.landing.note_origin(result.delivery_id, origin, manifest))
         self._origin = None
         return report
 
@@ -308,6 +309,13 @@ class Loader:
         finally:
             if staged:
                 self.con.execute("DROP TABLE IF EXISTS temp.staged")
+
+
+def _manifest(delivery: Delivery, paths: Sequence[Path]) -> tuple[Path, str] | None:
+    """A delivery's manifest, and its path below the one of ``paths`` that it was found in."""
+    path = delivery.manifest.path if delivery.manifest else None
+    root = next((each for each in paths if path and each in path.parents), None)
+    return (path, path.relative_to(root).as_posix()) if path and root else None
 
 
 def _digest(text: str) -> str:

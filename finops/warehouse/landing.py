@@ -66,6 +66,8 @@ class DeliveryRecord:
     run: str = ""
     origin: Origin | None = None
     """None: it was loaded by hand."""
+    manifest: LandedFile | None = None
+    """What named the files, where a collector fetched it: it is not fetched again as long as it is the same."""
 
     @property
     def delivered(self) -> datetime:
@@ -132,9 +134,14 @@ class Landing:
         self._write(record)
         return record
 
-    def note_origin(self, record_id: str, origin: Origin) -> DeliveryRecord:
-        """Note that a delivery which is here has been found at its source (again), perhaps under another version."""
-        record = replace(self._read(self._record_path(record_id)), origin=origin)
+    def note_origin(self, record_id: str, origin: Origin, manifest: tuple[Path, str] | None = None) -> DeliveryRecord:
+        """Note that a delivery which is here has been found at its source (again), perhaps under another version.
+
+        Args:
+            manifest: the file that named its files, and what it is called at the source; kept too.
+        """
+        kept = self._keep_file(*manifest, _sha256(manifest[0])) if manifest else None
+        record = replace(self._read(self._record_path(record_id)), origin=origin, manifest=kept)
         self._write(record)
         return record
 
@@ -185,6 +192,8 @@ class Landing:
         content["files"] = tuple(LandedFile(**file) for file in content["files"])
         if content.get("origin"):
             content["origin"] = Origin(**content["origin"])
+        if content.get("manifest"):
+            content["manifest"] = LandedFile(**content["manifest"])
         return DeliveryRecord(**content)
 
     def _keep_file(self, path: Path, name: str, digest: str) -> LandedFile:
