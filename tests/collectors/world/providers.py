@@ -69,6 +69,7 @@ endpoints = {{ bigquery = "{self.bigquery.url}" }}
 
 [sources.{OPENAI}]
 type = "openai"
+usage = false
 api_key = "env:OPENAI_KEY"
 endpoints = {{ openai = "{self.llm.url}" }}
 
