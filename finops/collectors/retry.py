@@ -15,16 +15,18 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
 class _AsAsked(wait_base):
-    """Waits as long as the provider asked for (``Retry-After``), else longer and longer."""
+    """Waits as long as the provider asked for (``Retry-After``), else longer and longer, and never past the deadline."""
 
-    def __init__(self, asked: Callable[[BaseException], float]) -> None:
+    def __init__(self, asked: Callable[[BaseException], float], deadline: float) -> None:
         self._asked = asked
+        self._deadline = deadline
         self._longer = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
 
     def __call__(self, retry_state: object) -> float:
         outcome = getattr(retry_state, "outcome", None)
         error = outcome.exception() if outcome else None
-        return max(self._asked(error) if error else 0.0, float(self._longer(retry_state)))  # type: ignore[arg-type]
+        wait = max(self._asked(error) if error else 0.0, float(self._longer(retry_state)))  # type: ignore[arg-type]
+        return max(0.0, min(wait, self._deadline - (getattr(retry_state, "seconds_since_start", None) or 0.0)))
 
 
 def retrying(
@@ -45,6 +47,6 @@ def retrying(
         Exception: the last error, as it was.
     """
     attempts = Retrying(
-        retry=retry_if_exception(passing), stop=stop_after_delay(deadline), wait=_AsAsked(asked), reraise=True
+        retry=retry_if_exception(passing), stop=stop_after_delay(deadline), wait=_AsAsked(asked, deadline), reraise=True
     )
     return attempts(call)

@@ -431,19 +431,29 @@ def test_bytes_that_differ_from_their_md5_are_refused(azure: FakeBlobService, tm
         fetch(collecting, offer, tmp_path)
 
 
-def test_nothing_new_costs_list_calls_only(azure: FakeBlobService, tmp_path: Path) -> None:
-    """The manifest is taken from landing, as long as it is the same."""
+def landed(offer: Offer) -> Fetched:
+    """As the pipeline knows of it: landing keeps no manifests."""
+    return Fetched(offer.version, datetime.now(tz=UTC), {})
+
+
+def test_nothing_new_costs_list_calls_only(azure: FakeBlobService) -> None:
     deliver(azure, f"{OCTOBER}{GUID}/", "1")
-    collecting = collector(azure)
-    (offer,) = collecting.look(request()).offers
-    fetch(collecting, offer, tmp_path)
-    landed = Fetched(
-        offer.version, datetime.now(tz=UTC), {file.name: (file.version, tmp_path / file.name) for file in offer.files}
-    )
+    (offer,) = collector(azure).look(request()).offers
     azure.calls.clear()
-    (again,) = collector(azure).look(request(**{offer.key: landed})).offers
-    assert again == offer
+    (again,) = collector(azure).look(request(**{offer.key: landed(offer)})).offers
+    assert again.version == offer.version
     assert {operation for operation, _ in azure.calls} == {"List"}
+    deliver(azure, f"{OCTOBER}{GUID}/", "2")
+    (restated,) = collector(azure).look(request(**{offer.key: landed(offer)})).offers
+    assert restated.version != offer.version
+
+
+def test_another_cost_basis_is_refused_beside_one_that_was_loaded_before(azure: FakeBlobService) -> None:
+    deliver(azure, f"costs/amortised/20261001-20261031/{GUID}/", "1", kind="AmortizedCost")
+    (offer,) = collector(azure).look(request()).offers
+    deliver(azure, f"{OCTOBER}{GUID}/", "1", kind="ActualCost")
+    with pytest.raises(Trouble, match="more than once"):
+        collector(azure).look(request(**{offer.key: landed(offer)}))
 
 
 def test_the_calls_made_are_those_that_the_permission_covers(azure: FakeBlobService, tmp_path: Path) -> None:
@@ -539,6 +549,26 @@ def test_a_restatement_replaces_its_month_and_half_of_one_does_not(
     deliver(azure, f"{OCTOBER}202610120518/{GUID}/", "100", "200", when="2026-10-12T05:18")
     assert not load_all(workspace, collector(azure), today="2026-10-14").troubles
     assert total() == 310
+
+
+def test_collect_reads_what_is_new_and_lists_only_what_is_not(workspace: Workspace, azure: FakeBlobService) -> None:
+    """The whole way: configuration, collecting, ledger; then a month later in the bucket."""
+
+    def collect() -> Any:
+        azure.calls.clear()
+        result = workspace.finops("--today", "2026-10-27", "collect", "--json")
+        assert result.exit_code == 0, result.err
+        return workspace.query("SELECT count(*) FROM focus.cost_and_usage WHERE x_SourceId = 'az'")[0][0]
+
+    workspace.write(
+        "finops.toml",
+        '[company]\nname = "Test"\n[sources.az]\ntype = "azure-export"\ncontainer = "exports"\ndirectory = "costs"\n'
+        f'account = "{azure.url}"\nanonymous = true\ndeadline = 5\n',
+    )
+    azure.put_folder("exports", FIXTURES / "azure", "costs/")
+    assert collect() == 151 + 150 + 155 + 154 + 134 + 133
+    assert collect() == 151 + 150 + 155 + 154 + 134 + 133
+    assert {operation for operation, _ in azure.calls} == {"List"}
 
 
 # --- the doctor ---------------------------------------------------------------------------------------------------------

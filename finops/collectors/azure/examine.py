@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def examine(collector: AzureExportCollector, request: Request, where: str) -> Se
     """One finding for each check."""
     listing = Listing()
     try:
-        found = collector.choose(request, listing)
+        found = collector.choose(replace(request, known={}), listing)  # so that every manifest is read
     except FinopsError as error:
         return [Finding("read the export", Verdict.FAILED, str(error).splitlines()[0], error.next_step)]
     findings = [Finding("read the export", Verdict.OK, f"{where} can be listed and read")]

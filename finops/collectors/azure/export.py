@@ -11,7 +11,6 @@ Of each month the newest whole run is offered. Which run is whole:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -144,7 +143,9 @@ class AzureExportCollector:
                     )
                 )  # fmt: skip
                 continue
-            stated = layout.read(self._manifest(run.manifest, months, name, request))
+            if chosen := self._as_known(Chosen(name, months, run, None), request):
+                return chosen
+            stated = layout.read(store.read(run.manifest.name))
             if stated is None:
                 listing.troubles.append(
                     Trouble(
@@ -159,7 +160,7 @@ class AzureExportCollector:
             if lacking := layout.missing(run, stated):
                 listing.troubles.append(
                     Trouble(
-                        Outcome.INCOMPLETE, f"lacks {len(lacking)} of the {len(stated.blobs)} files that its manifest names",
+                        Outcome.INCOMPLETE, f"lacks {len(lacking)} of the {len(stated.blobs or ())} files that its manifest names",
                         where=where, next_step=f"The next run looks again. Missing: {lacking[0]}", period=period,
                     )
                 )  # fmt: skip
@@ -170,25 +171,24 @@ class AzureExportCollector:
             return Chosen(name, months, run, stated)
         return None
 
-    def _manifest(self, file: RemoteFile, months: Sequence[date], export: str, request: Request) -> bytes:
-        """A manifest's content: landing's, if it has this version."""
-        known = request.known.get(self._key(export, months))
-        version, path = known.files.get(file.name.removeprefix(self._root()), ("", Path())) if known else ("", Path())
-        return path.read_bytes() if version and version == file.version else self._store().read(file.name)
+    def _as_known(self, chosen: Chosen, request: Request) -> Chosen | None:
+        """The run, if it is the one that landing has: then it was whole, and its manifest need not be read again."""
+        known = request.known.get(self._key(chosen.export, chosen.months))
+        version, _, kind = known.version.partition("-") if known else ("", "", "")
+        return replace(chosen, stated=Stated(kind=kind)) if version == chosen.run.version else None
 
     def _offer(self, chosen: Chosen) -> Offer:
         root = self._root()
         files = [
             replace(each, name=each.name.removeprefix(root)) for each in layout.delivered(chosen.run, chosen.stated)
         ]
-        state = "\n".join(f"{each.name}\t{each.bytes}\t{each.version}" for each in files)
-        cost = COSTS.get(chosen.stated.kind, "") if chosen.stated else ""
+        kind = chosen.stated.kind if chosen.stated else ""
         return Offer(
             self._key(chosen.export, chosen.months),
-            hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()[:16],
+            f"{chosen.run.version}-{kind}",
             files,
             period=chosen.months[0] if len(chosen.months) == 1 else None,
-            note=f"{cost or 'cost'} export, run of {chosen.run.at:%Y-%m-%d %H:%M} UTC",
+            note=f"{COSTS.get(kind, 'cost')} export, run of {chosen.run.at:%Y-%m-%d %H:%M} UTC",
         )
 
     def _key(self, export: str, months: Sequence[date]) -> str:

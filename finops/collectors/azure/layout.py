@@ -7,6 +7,7 @@ each run is one file, right in the month's folder.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -45,6 +46,12 @@ class Run:
         return sorted([*self.parts, *([self.manifest] if self.manifest else [])], key=lambda file: file.name)
 
     @property
+    def version(self) -> str:
+        """Changes with any of its files."""
+        state = "\n".join(f"{file.name}\t{file.bytes}\t{file.version}" for file in self.files)
+        return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+    @property
     def at(self) -> datetime:
         """When it ran, as its folder is called, or else when its last file was written."""
         for part in reversed(PurePosixPath(self.folder).parts):
@@ -58,11 +65,11 @@ class Run:
 class Stated:
     """What a manifest says that matters here."""
 
-    export: str
     kind: str
     """``AmortizedCost``, ``ActualCost``, ``FocusCost`` …; empty where it isn't said."""
-    blobs: tuple[str, ...]
-    delivery: dict[str, Any]
+    blobs: tuple[str, ...] | None = None
+    """What belongs to the run; None: all that is there."""
+    delivery: dict[str, Any] = field(default_factory=dict)
     """File format, compression, overwriting, partitioning."""
 
 
@@ -111,7 +118,7 @@ def read(content: bytes) -> Stated | None:
         stated = json.loads(content.decode("utf-8-sig"))
         config, delivery, blobs = stated.get("exportConfig") or {}, stated.get("deliveryConfig") or {}, stated["blobs"]
         names = tuple(str(blob["blobName"]) for blob in blobs)
-        return Stated(str(config.get("exportName") or ""), str(config.get("type") or ""), names, dict(delivery))
+        return Stated(str(config.get("type") or ""), names, dict(delivery))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -120,12 +127,12 @@ def missing(run: Run, stated: Stated) -> list[str]:
     """The blobs that a manifest names and that are not there. In a synced folder only the last part of the name is the same."""
     there = {file.name for file in run.parts}
     beside = {PurePosixPath(file.name).name for file in run.parts}
-    return [name for name in stated.blobs if name not in there and PurePosixPath(name).name not in beside]
+    return [name for name in stated.blobs or () if name not in there and PurePosixPath(name).name not in beside]
 
 
 def delivered(run: Run, stated: Stated | None) -> Sequence[RemoteFile]:
     """What is read of a run: what its manifest names, and the manifest."""
-    if stated is None:
+    if stated is None or stated.blobs is None:
         return run.files
     names = {PurePosixPath(name).name for name in stated.blobs}
     return [file for file in run.files if file is run.manifest or PurePosixPath(file.name).name in names]

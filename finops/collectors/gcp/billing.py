@@ -55,8 +55,8 @@ SERVICES = {
     *("Cloud Bigtable", "Cloud Firestore", "Cloud Memorystore for Redis", "Cloud Logging", "Cloud Monitoring"),
     *("Cloud Key Management Service (KMS)", "Secret Manager", "Support"),
 }
-"""The services whose SKUs are fetched, as the catalogue calls them or did (``SERVICE_IDS`` stay when a name changes). It has thousands more, nearly all of them products of the
-marketplace, and each is a call."""
+"""The services whose SKUs are fetched, as the catalogue calls them; the ids stay when a name changes. It has thousands more,
+nearly all of them products of the marketplace, and each is a call."""
 
 
 class GcpBillingCollector:
