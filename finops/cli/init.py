@@ -20,8 +20,27 @@ name = {name}
 # and builds and reports. Single files go in with 'finops load FILE'.
 #
 # [sources.prod-aws]
-# type = "files"                # a folder of bills in any format that finops knows
-# path = "/data/exports/aws"
+# type = "aws-data-export"      # CUR 2.0 or FOCUS in S3
+# bucket = "acme-billing"
+# prefix = "exports"
+# export = "cur2-hourly"
+# profile = "billing-read"      # or role_arn = "…"; left out: the SDK's own order
+#
+# [sources.gcp]
+# type = "gcp-bigquery"
+# project = "acme-billing"      # who pays for the queries
+# table = "acme-billing.billing.gcp_billing_export_resource_v1_0A1B2C_3D4E5F_607182"
+#
+# [sources.openai]
+# type = "openai"
+# api_key = "env:OPENAI_ADMIN_KEY"   # or file:PATH; a secret is never written here
+#
+# [sources.somewhere]
+# type = "files"                # a folder of bills in any format that finops knows; also s3:// and gs://
+# path = "/data/exports"
+#
+# The other types: aws-cur, aws-cost-explorer, aws-organizations, gcp-billing, azure-export, anthropic. 'finops doctor' says what
+# works and what doesn't; 'finops doctor --policy' prints the permissions to ask for.
 
 [landing]
 path = "landing"                # every delivered file, as it came, under its hash: back this up
