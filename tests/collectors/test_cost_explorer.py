@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 from conftest import Workspace
 
 from finops.collectors.aws.cost_explorer import AwsCostExplorerCollector
+from finops.collectors.aws.cost_explorer_pages import GROUPED_BY, METRICS
 from finops.collectors.interface import Fetched, Offer, Outcome, Request, Trouble, Verdict
 from finops.config.sources import AwsCostExplorer
+from tests.collectors.fakes.aws import ACCOUNT, FakeAws
 from tests.collectors.fakes.cost_explorer import PAYER, Charge, FakeCostExplorer
 
 TODAY = date(2026, 10, 20)
@@ -296,6 +299,31 @@ def test_an_answer_that_is_not_told_by_type_of_charge_is_no_bill(workspace: Work
     result = workspace.finops("load", workspace.write("answer.json", json.dumps(fake.answer(asked))))
     assert result.exit_code == 4
     assert "recordtype" in result.err
+
+
+def test_moto_is_read_as_aws_is(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    amount = {"Amount": "-1.25", "Unit": "USD"}
+    day = {
+        "TimePeriod": {"Start": "2026-09-01", "End": "2026-09-02"},
+        "Estimated": False,
+        "Groups": [{"Keys": ["AWS Lambda", "Credit"], "Metrics": dict.fromkeys(METRICS, amount)}],
+    }
+    grouped = [{"Type": "DIMENSION", "Key": key} for key in GROUPED_BY]
+    seed = {"results": [{"ResultsByTime": [day], "GroupDefinitions": grouped, "DimensionValueAttributes": []}]}
+    with FakeAws() as aws:
+        aws.reset()
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        moto = HTTPConnection(*aws.moto_address)
+        path = "/moto-api/static/ce/cost-and-usage-results"
+        moto.request("POST", path, json.dumps(seed), {"Content-Type": "application/json"})
+        assert moto.getresponse().status == 201
+        each = AwsCostExplorerCollector("ce", AwsCostExplorer(type="aws-cost-explorer", deadline=5), Path())
+        folder = fetch(each, each.look(request()).offers[0], workspace.folder / "in")
+    assert workspace.finops("load", folder).exit_code == 0
+    assert workspace.query("SELECT BillingAccountId, ChargeCategory, BilledCost FROM focus.cost_and_usage") == [
+        (ACCOUNT, "Credit", Decimal("-1.25"))
+    ]
 
 
 # What may go wrong

@@ -165,8 +165,9 @@ class AwsCostExplorerCollector:
         day, _, asked = known.version.partition(" ")
         if not (answers and _DAY.match(known.version) and asked == self._fingerprint()):
             return False
-        estimated = any(each.get("Estimated") for answer in answers for each in answer["ResultsByTime"])
-        return date.fromisoformat(day) >= following(month) + SETTLED and not estimated
+        days = [each for answer in answers for each in answer["ResultsByTime"]]
+        final = bool(days) and not any(each.get("Estimated") for each in days)
+        return final and date.fromisoformat(day) >= following(month) + SETTLED
 
     def _answers(self, known: Fetched) -> list[dict[str, Any]]:
         """The answers that landing has of a month, page after page; none if they are not whole."""
