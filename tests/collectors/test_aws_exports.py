@@ -7,6 +7,7 @@ import gzip
 import io
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -376,9 +377,9 @@ def test_months_before_the_first_are_noted_and_gaps_are_holes(aws: FakeAws) -> N
     aws.make_export("cur2", "acme-billing")
     for month in ("2026-08", "2026-10"):
         aws.publish("cur2", month, [parquet(month, "1")], at=ARRIVED)
-    listing = export().look(request("2026-07", "2026-12"))
+    listing = export().look(request("2026-06", "2026-12"))
     assert [each.key[-7:] for each in listing.offers] == ["2026-08", "2026-10"]
-    assert listing.notes == ["cur2 2026-07: the export begins with 2026-08"]
+    assert listing.notes == ["cur2: the export begins with 2026-08"]
     assert [(each.period, each.outcome) for each in listing.troubles] == [
         (date(2026, 9, 1), Outcome.MISSING),
         (date(2026, 11, 1), Outcome.MISSING),
@@ -440,7 +441,9 @@ def test_a_denied_read_is_a_hole_for_its_month_and_the_others_go_on(aws: FakeAws
     assert [each.key[-7:] for each in listing.offers] == ["2026-11"]
     trouble = only_trouble(listing)
     assert (trouble.outcome, trouble.period) == (Outcome.DENIED, date(2026, 10, 1))
-    assert "Allow s3:GetObject on arn:aws:s3:::acme-billing/exports/cur2/metadata/" in trouble.next_step
+    assert trouble.next_step.startswith(
+        "Allow s3:GetObject on arn:aws:s3:::acme-billing/exports/cur2/* to arn:aws:iam::"
+    )
 
 
 def test_a_denied_download_is_raised_for_its_month(aws: FakeAws, tmp_path: Path) -> None:
@@ -736,6 +739,14 @@ def test_doctor_looks_at_permissions_one_by_one(aws: FakeAws) -> None:
         "identity": Verdict.OK, "export": Verdict.OK, "s3:ListBucket": Verdict.OK, "s3:GetObject": Verdict.FAILED,
         "last delivery": Verdict.OK, "settings": Verdict.UNKNOWN, "health": Verdict.OK, "cost allocation tags": Verdict.UNKNOWN,
     }  # fmt: skip
+
+
+def test_doctor_makes_no_call_that_may_cost_money_where_it_is_to_be_dry(aws: FakeAws) -> None:
+    aws.make_export("cur2", "acme-billing")
+    aws.publish("cur2", "2026-11", [parquet("2026-11", "1")], at=ARRIVED)
+    findings = export().examine(replace(request(), dry=True))
+    assert (findings[-1].check, findings[-1].verdict) == ("cost allocation tags", Verdict.UNKNOWN)
+    assert not [each for each in aws.calls if each.service == "ce"]
 
 
 def test_doctor_stops_where_nobody_is_signed_in(aws: FakeAws) -> None:

@@ -94,7 +94,7 @@ class ExportCollector(ABC):
     def look(self, request: Request) -> Listing:
         """The newest delivery of each month: list calls, and one read for each manifest that landing hasn't got."""
         place = self.place()
-        store = S3Store(self.access, place.bucket, region=place.region)
+        store = self._store(place)
         months = self.months(store, place)
         if not months.all():
             raise Trouble(
@@ -121,7 +121,7 @@ class ExportCollector(ABC):
     def fetch(self, offer: Offer, files: Sequence[RemoteFile], folder: Path, tell: Tell) -> None:
         """Download the files of a month: only in the versions that were listed."""
         place = self.place()
-        store = S3Store(self.access, place.bucket, region=place.region)
+        store = self._store(place)
         above = f"{place.prefix}/" if place.prefix else ""
         named = [replace(file, name=above + file.name) for file in files]
         try:
@@ -150,10 +150,13 @@ class ExportCollector(ABC):
             findings += [Finding("health", Verdict.UNKNOWN, each) for each in listing.notes]
             if not (listing.troubles or listing.notes):
                 findings.append(Finding("health", Verdict.OK, "AWS states no failed delivery"))
-        return findings if request.dry else [*findings, active_tags(self.access)]
+        return [*findings, active_tags(self.access, dry=request.dry)]
+
+    def _store(self, place: Place) -> S3Store:
+        return S3Store(self.access, place.bucket, region=place.region, below=place.base)
 
     def _examine_bucket(self, place: Place, request: Request) -> Sequence[Finding]:
-        store = S3Store(self.access, place.bucket, region=place.region)
+        store = self._store(place)
 
         def newest() -> list[RemoteFile]:
             months = self.months(store, place).manifests_in
@@ -228,7 +231,8 @@ class ExportCollector(ABC):
         elif request.today < month + timedelta(days=USUAL_DELAY):
             listing.notes.append(f"{called}: nothing has been delivered yet, which is usual on the first two days")
         elif month < months.all()[0]:
-            listing.notes.append(f"{called}: the export begins with {months.all()[0]:%Y-%m}")
+            note = f"{place.name}: the export begins with {months.all()[0]:%Y-%m}"
+            listing.notes += [note] if note not in listing.notes else []
         else:
             raise Trouble(
                 Outcome.MISSING,

@@ -33,10 +33,12 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 class S3Store:
     """Lists and reads one bucket. Needs ``s3:ListBucket`` on it and ``s3:GetObject`` on what is in it."""
 
-    def __init__(self, source: AwsAccess, bucket: str, *, region: str | None = None) -> None:
+    def __init__(self, source: AwsAccess, bucket: str, *, region: str | None = None, below: str = "") -> None:
+        """``below``: everything that is read begins with it, so that it is what a missing permission is asked for."""
         self._source = source
         self._bucket = bucket
         self._region = region
+        self._below = below
         self._is_md5: dict[tuple[str, str], bool] = {}
 
     @property
@@ -158,7 +160,8 @@ class S3Store:
         return f"{self.url}/{name}"
 
     def _calling(self, action: str, name: str) -> Any:
-        resource = bucket_arn(self._source, self._bucket, name if action == "s3:GetObject" else "")
+        key = f"{self._below}*" if self._below else name
+        resource = bucket_arn(self._source, self._bucket, key if action == "s3:GetObject" else "")
         return calling(self._where(name), action, resource, profile=self._source.profile)
 
 

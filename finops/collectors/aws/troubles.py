@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import Any
 
 from botocore import exceptions as sdk  # type: ignore[import-untyped]
@@ -114,7 +115,9 @@ def _denied(said: str, message: str, action: str, resource: str) -> tuple[Outcom
     found = _REFUSED.search(message)
     who = (found["who"] or "") if found else ""
     if found:
-        action, resource = found["action"], _trimmed(found["on"]) or resource
+        denied = _trimmed(found["on"])
+        resource = resource if not denied or fnmatchcase(denied, resource) else denied
+        action = found["action"]
     who = _trimmed(who)
     to = f" to {who}" if who else " to the identity that finops runs as"
     hint = ""
