@@ -85,11 +85,8 @@ class AzureExportCollector:
         """
         found: list[Chosen] = []
         spans: set[date] = set()
-        for export in self._exports():
-            for folder in self._store().folders(export):
-                days = layout.span(folder)
-                if days is None:
-                    continue
+        for export, folders in self._exports().items():
+            for folder, days in folders.items():
                 spans |= set(_months_touched(*days))
                 if days[1] < request.since or days[0] >= request.until:
                     continue
@@ -101,13 +98,15 @@ class AzureExportCollector:
         listing.troubles += self._gaps(spans, request)
         return found
 
-    def _exports(self) -> list[str]:
-        """The exports' folders, each with a ``/`` at its end."""
+    def _exports(self) -> dict[str, dict[str, tuple[date, date]]]:
+        """The exports' folders, and those of each of its months with the first and the last day; all with a ``/`` at the end."""
         store, root = self._store(), self._root()
         wanted = f"{root}{self._source.export}/" if self._source.export else ""
         folders = [wanted] if wanted else store.folders(root)
-        exports = [each for each in folders if any(layout.span(below) for below in store.folders(each))]
-        if exports:
+        exports = {
+            each: {below: days for below in store.folders(each) if (days := layout.span(below))} for each in folders
+        }
+        if any(exports.values()):
             return exports
         there = ", ".join(PurePosixPath(each).name for each in (store.folders(root) if wanted else folders)[:10])
         raise Trouble(
