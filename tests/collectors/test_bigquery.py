@@ -216,6 +216,15 @@ def test_a_correction_of_an_older_month_is_brought_with_the_whole_month(
     assert len(bigquery.queries()) == 1, "it is known, and not looked at again"
 
 
+def test_what_the_days_before_the_window_have_of_an_older_month_is_not_worth_a_word(bigquery: FakeBigQuery) -> None:
+    fill(bigquery)
+    bigquery.add(TABLE, date(2026, 9, 30), [charge(at("2026-09-29T10:00"), 1)])
+    bigquery.add(TABLE, date(2026, 10, 2), [charge(at("2026-09-30T10:00"), 1)])
+    listing = collector(bigquery).look(request(since="2026-10-01"))
+    assert [offer.period for offer in listing.offers] == [OCTOBER]
+    assert listing.notes == []
+
+
 def test_a_month_without_rows_is_no_trouble(bigquery: FakeBigQuery) -> None:
     listing = collector(bigquery).look(request())
     assert listing == Listing()

@@ -73,15 +73,31 @@ def _own(secret: Secret | None, folder: Path, scopes: Sequence[str]) -> tuple[An
         return found, project or ""
     try:
         stated = json.loads(secret.reveal(folder))
-        found, project = google.auth.load_credentials_from_dict(stated, scopes=list(scopes))  # type: ignore[no-untyped-call]
-    except (ValueError, TypeError, AttributeError, GoogleAuthError):
+        return _of_json(stated, scopes), stated.get("project_id") or ""
+    except (ValueError, TypeError, KeyError, AttributeError, GoogleAuthError):
         # without its cause, which may quote the key
         raise ConfigError(
             "holds no credentials of Google Cloud",
             where=secret.place,
             next_step="Put the JSON of a service account's key or of a workload identity configuration there.",
         ) from None
-    return found, project or ""
+
+
+def _of_json(stated: dict[str, Any], scopes: Sequence[str]) -> Any:
+    """Credentials of the kinds that need no program to be run."""
+    from google.auth import aws, identity_pool
+    from google.oauth2 import credentials as user
+    from google.oauth2 import service_account
+
+    kinds: dict[str, Any] = {
+        "service_account": service_account.Credentials.from_service_account_info,
+        "external_account": identity_pool.Credentials.from_info,
+        "authorized_user": user.Credentials.from_authorized_user_info,
+    }
+    make = kinds[stated["type"]]
+    if stated.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
+        make = aws.Credentials.from_info
+    return make(stated, scopes=list(scopes))
 
 
 def _acting_as(source: Access, own: Any, scopes: Sequence[str]) -> Any:

@@ -38,6 +38,8 @@ from finops.config.sources import GcpBigQuery
 
 OVERLAP = timedelta(days=7)
 """A month's rows are looked for from this long before the month."""
+LATE = timedelta(days=14)
+"""What is exported so long after the end of its month is a correction, and no usage that was reported a little late."""
 ROWS_PER_QUERY = 2_000_000
 """Days are fetched together up to about so many rows: one answer has a limit, and an interrupted run loses no more."""
 
@@ -82,6 +84,8 @@ class GcpBigQueryCollector:
             try:
                 offer = self._offer(export, key, month, seen.get(month, {}), request)
             except Trouble as trouble:
+                if trouble.period is None:
+                    raise
                 listing.troubles.append(trouble)
                 continue
             if offer:
@@ -129,11 +133,12 @@ class GcpBigQueryCollector:
         for month in sorted(each for each in seen if each < request.since):
             known = request.known.get(self._key(month))
             if not known:
-                rows = sum(day.rows for day in seen[month].values())
-                listing.notes.append(
-                    f"{month:%Y-%m} has {rows:,} rows that were exported later, and has not been collected: "
-                    f"--since {month:%Y-%m} does."
-                )
+                late = _following(month) + LATE
+                if rows := sum(figures.rows for day, figures in seen[month].items() if day >= late):
+                    listing.notes.append(
+                        f"{month:%Y-%m} has {rows:,} rows that were exported later, and has not been collected: "
+                        f"--since {month:%Y-%m} does."
+                    )
             elif any(_held(known, _name(month, day)) != figures.version for day, figures in seen[month].items()):
                 found.add(month)
         return found
@@ -247,6 +252,10 @@ def _name(month: date, day: date) -> str:
 
 def _day(name: str) -> date:
     return date.fromisoformat(PurePosixPath(name).stem[-9:-1])
+
+
+def _following(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def _month(row: Mapping[str, Any], table: str) -> date:

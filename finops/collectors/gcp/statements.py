@@ -26,7 +26,7 @@ def profile(export: Export, since: date | None, months: Sequence[date] = ()) -> 
     money = "BilledCost" if export.kind == "focus" else "cost"
     currency = "BillingCurrency" if export.kind == "focus" else "currency"
     credits = "0" if export.kind == "focus" else f"(SELECT SUM({_whole('c.amount')}) FROM UNNEST(credits) AS c)"
-    newest = f"MAX({export.newest_column})" if export.newest_column else "MAX(NULL)"
+    newest = f"MAX({export.newest_column})" if export.newest_column else "CAST(NULL AS TIMESTAMP)"
     wanted = []
     if since:
         wanted.append(f"{export.day_column} >= {_moment(export, since)}")
