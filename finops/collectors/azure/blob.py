@@ -36,11 +36,9 @@ class BlobStore:
         return f"{_endpoint(self._source)}/{self._source.container}"
 
     def files(self, prefix: str) -> Iterator[RemoteFile]:
-        """Every blob whose name begins with ``prefix``."""
+        """Every blob whose name begins with ``prefix``; folders of a hierarchical namespace are among them, as empty blobs."""
         for page in self._pages(lambda: self._client().list_blobs(name_starts_with=prefix or None)):
             for blob in page:
-                if (blob.metadata or {}).get("hdi_isfolder") == "true":
-                    continue  # a folder of a hierarchical namespace, listed as an empty blob
                 md5 = blob.content_settings.content_md5
                 version = str(blob.etag).strip('"')
                 if md5:
