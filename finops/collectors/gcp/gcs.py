@@ -147,7 +147,7 @@ class GcsStore:
     def _bucket(self) -> Any:
         if self._made is None:
             from google.auth.credentials import AnonymousCredentials
-            from google.cloud import storage  # type: ignore[import-untyped]
+            from google.cloud.storage import Client  # type: ignore[import-untyped]
 
             source, emulator = self._source, os.environ.get("STORAGE_EMULATOR_HOST")
             if emulator and not (source.credentials or source.impersonate):
@@ -157,7 +157,7 @@ class GcsStore:
             endpoint = source.endpoints.get("storage", "").rstrip("/")
             options = {"api_endpoint": endpoint} if endpoint else None
             # a project of None is looked for nowhere; left out, the machine's metadata server would be asked
-            client = storage.Client(project=project or None, credentials=found, client_options=options)
+            client = Client(project=project or None, credentials=found, client_options=options)
             client._bucket_metadata_cache = (
                 None  # else it asks for the bucket itself besides, which takes storage.buckets.get
             )
