@@ -37,7 +37,8 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, as_json: bool) -> i
       finops doctor prod-aws
       finops doctor --policy > policies.txt
     """
-    from finops.pipeline.collecting import configured, window
+    from finops.collectors.interface import Request
+    from finops.pipeline.collecting import configured, known, window
     from finops.pipeline.examining import examine_source, examine_workspace
     from finops.warehouse.landing import Landing
 
@@ -45,14 +46,13 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, as_json: bool) -> i
     if policy:
         return _policy({each.source_id: list(each.collector.permissions()) for each in found}, as_json)
     months = window(app.calendar, None, None)
-    landing = Landing(app.workspace.landing)
+    held = known(Landing(app.workspace.landing))
     data: dict[str, list[dict[str, Any]]] = {}
     worst = 0
     parts: list[tuple[str, Iterable[Finding]]] = [] if sources else [("workspace", examine_workspace(app.workspace))]
-    parts += [
-        (f"{each.source_id} ({each.source.type})", examine_source(landing, each, months, app.calendar))
-        for each in found
-    ]
+    for each in found:
+        request = Request(*months, app.calendar, held.get(each.source_id, {}), dry=True)
+        parts.append((f"{each.source_id} ({each.source.type})", examine_source(each, request)))
     for (title, findings), name in zip(
         parts, [*([] if sources else [""]), *(each.source_id for each in found)], strict=True
     ):

@@ -29,14 +29,16 @@ def dry_run(
     as_json: bool,
 ) -> int:  # fmt: skip
     """Look at each source with calls that cost nothing, and say what a real run would fetch. The exit code."""
-    from finops.pipeline.collecting import configured, prospect, window
+    from finops.collectors.interface import Request
+    from finops.pipeline.collecting import configured, known, prospect, window
     from finops.pipeline.loading import Loader
     from finops.warehouse.landing import Landing
 
     loader = Loader(con, Landing(app.workspace.landing), app.catalogue, app.now)
+    months, held = window(app.calendar, since, until), known(loader.landing)
     code, data = 0, []
     for each in configured(app.workspace, wanted):
-        found = prospect(loader.landing, each, window(app.calendar, since, until), app.calendar)
+        found = prospect(each, Request(*months, app.calendar, held.get(each.source_id, {}), dry=True))
         would_load = _tell(app, loader, found, each.source.format)
         data.append({**_as_data(found), "type": each.source.type, "would_load": would_load})
         code = max([code, *(hole.problem.exit_code for hole in found.holes)])
@@ -59,7 +61,8 @@ def _tell(app: App, loader: Loader, found: Prospect, format_: str) -> list[dict[
         cost = f", {offer.cost_usd} USD" if offer.cost_usd else ""
         note = f" ({offer.note})" if offer.note else ""
         if not offer.lies_at:
-            app.say(f"would fetch {offer.key}: {len(files)} of {len(offer.files)} files, {size:,} bytes{cost}{note}")
+            much = f": {len(files)} of {len(offer.files)} files, {size:,} bytes" if offer.files else ""
+            app.say(f"would fetch {offer.key}{much}{cost}{note}")
             continue
         try:
             here, report = loader.find([offer.lies_at], format_)

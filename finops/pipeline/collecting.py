@@ -130,13 +130,13 @@ def _months(month: date, count: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
-def known(landing: Landing, source_id: str) -> dict[str, Fetched]:
-    """What landing has of a source, by the offers' keys: the version that was seen last, and every file."""
-    found: dict[str, Fetched] = {}
-    records = [each for each in landing.deliveries() if each.source_id == source_id and each.origin]
-    for record in sorted(records, key=lambda each: each.origin.seen_at if each.origin else ""):
+def known(landing: Landing) -> dict[str, dict[str, Fetched]]:
+    """What landing has, by source and the offers' keys: the version that was seen last, and every file."""
+    every: dict[str, dict[str, Fetched]] = {}
+    for record in sorted(landing.deliveries(), key=lambda each: each.origin.seen_at if each.origin else ""):
         if not (origin := record.origin):
             continue
+        found = every.setdefault(record.source_id, {})
         before = found.get(origin.key)
         files = dict(before.files) if before else {}
         for file in (*record.files, *([record.manifest] if record.manifest else [])):
@@ -145,12 +145,7 @@ def known(landing: Landing, source_id: str) -> dict[str, Fetched]:
                 files[file.name] = (origin.files.get(file.name, ""), path)
         seen_at = datetime.fromisoformat(origin.seen_at).astimezone(UTC)
         found[origin.key] = Fetched(origin.version, seen_at, files)
-    return found
-
-
-def request_of(landing: Landing, source_id: str, months: tuple[date, date], today: date, *, dry: bool) -> Request:
-    """What to ask a source's collector."""
-    return Request(*months, today, known(landing, source_id), dry)
+    return every
 
 
 def news(listing: Listing, request: Request) -> tuple[list[Offer], list[Offer]]:
@@ -186,9 +181,8 @@ class Prospect:
     holes: list[Hole] = field(default_factory=list)
 
 
-def prospect(landing: Landing, each: Configured, months: tuple[date, date], today: date) -> Prospect:
-    """Look at a source with calls that cost nothing."""
-    request = request_of(landing, each.source_id, months, today, dry=True)
+def prospect(each: Configured, request: Request) -> Prospect:
+    """Look at a source with calls that cost nothing: the request is a dry one."""
     report = SourceReport(each.source_id, each.source.type)
     listing = Listing()
     try:
@@ -210,9 +204,10 @@ def collect(
 ) -> list[SourceReport]:
     """Fetch and load each source, and note in ``ops.sources`` and ``ops.holes`` how it went."""
     reports = []
+    held = known(loader.landing)
     for each in sources:
         report = SourceReport(each.source_id, each.source.type)
-        request = request_of(loader.landing, each.source_id, months, today, dry=False)
+        request = Request(*months, today, held.get(each.source_id, {}))
         anything = _collect(loader, each, request, watch, report)
         report.outcome = overall(report.holes, anything=anything) if anything or report.holes else Outcome.EMPTY
         report.detail = "; ".join(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 from finops.collectors.interface import Finding, Request, Trouble, Verdict
 from finops.config.load import Workspace
 from finops.config.secrets import without_secrets
 from finops.errors import ConfigError
-from finops.pipeline.collecting import Configured, known
-from finops.warehouse.landing import Landing
+from finops.pipeline.collecting import Configured
 
 LITTLE = 5_000_000_000
 """Bytes free, below which a disk is called nearly full."""
@@ -38,21 +36,20 @@ def examine_workspace(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("sources", Verdict.WARNING, "none is configured", "docs/configuration.md: [sources.NAME]")
 
 
-def examine_source(landing: Landing, each: Configured, months: tuple[date, date], today: date) -> Iterator[Finding]:
+def examine_source(each: Configured, request: Request) -> Iterator[Finding]:
     """What one collector finds, and how long ago the source delivered last; a fault of one check is a finding, not an end."""
-    held = known(landing, each.source_id)
     try:
-        for finding in each.collector.examine(Request(*months, today, held, dry=True)):
+        for finding in each.collector.examine(request):
             yield Finding(
                 finding.check, finding.verdict, without_secrets(finding.detail), without_secrets(finding.next_step)
             )
     except (Trouble, ConfigError) as trouble:
         yield Finding("source", Verdict.FAILED, without_secrets(trouble.what), without_secrets(trouble.next_step))
-    newest = max((fetched.received_at for fetched in held.values()), default=None)
+    newest = max((fetched.received_at for fetched in request.known.values()), default=None)
     if newest is None:
         yield Finding("last collected", Verdict.WARNING, "never", f"finops collect {each.source_id}")
         return
-    age = (today - newest.date()).days
+    age = (request.today - newest.date()).days
     late = age > 8  # a weekly run, and a day
     step = "Is the scheduled run still running?" if late else ""
     yield Finding(
