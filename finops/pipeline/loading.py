@@ -27,7 +27,7 @@ from finops.warehouse.connection import Connection, DatabaseError, out_of_room, 
 from finops.warehouse.landing import DeliveryRecord, Landing, Origin
 from finops.warehouse.load import load
 from finops.warehouse.loads import note_origin, note_whole
-from finops.warehouse.mapping import take_apart
+from finops.warehouse.mapping import MappedColumn, take_apart
 from finops.warehouse.plan import Held, Holder, LoadedSlice, Plan, Sums, Tell, slice_key
 
 DEFAULT_SOURCE = "files"
@@ -70,6 +70,7 @@ class Loader:
         self.now = now or datetime.now(tz=UTC)
         self._tell: Tell = lambda step, share, rows: None
         self._origin: Origin | None = None
+        self._mapped: dict[str, Sequence[MappedColumn]] = {}
         self.specs = [read_spec(query) for query in catalogue.layer("normalise")]
         macros = catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8")
         con.execute(macros)
@@ -213,6 +214,12 @@ class Loader:
             slices,
         )
 
+    def _mapping(self, spec: FormatSpec) -> Sequence[MappedColumn]:
+        """A format's mapping in pieces: it is taken apart once, however many deliveries there are."""
+        if spec.id not in self._mapped:
+            self._mapped[spec.id] = take_apart(self.con, spec.query, [column.name for column in spec.columns])
+        return self._mapped[spec.id]
+
     def _spec(self, format_id: str) -> FormatSpec:
         for spec in self.specs:
             if spec.id == format_id:
@@ -296,7 +303,7 @@ class Loader:
                 loaded_at=self.now.replace(tzinfo=None),
                 base=with_computed(base, typed),
                 typed=typed,
-                mapped=take_apart(self.con, spec.query, [column.name for column in spec.columns]),
+                mapped=self._mapping(spec),
                 files=[file.name for file in record.files],
                 byte_count=sum(file.bytes for file in record.files),
                 where=record.files[0].name + (f" and {len(record.files) - 1} more" if len(record.files) > 1 else ""),
