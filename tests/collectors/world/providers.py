@@ -75,6 +75,7 @@ endpoints = {{ openai = "{self.llm.url}" }}
 
 [sources.{ANTHROPIC}]
 type = "anthropic"
+usage = false
 api_key = "env:ANTHROPIC_KEY"
 endpoints = {{ anthropic = "{self.llm.url}" }}
 """
