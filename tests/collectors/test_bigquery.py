@@ -339,7 +339,22 @@ def test_an_interrupted_fetch_goes_on_with_the_days_that_lack(
     assert len(list(tmp_path.rglob("*.parquet"))) == 8
 
 
-def test_rows_that_arrive_while_fetching_are_left_to_the_next_run(bigquery: FakeBigQuery, tmp_path: Path) -> None:
+def test_rows_that_are_exported_while_fetching_are_left_to_the_next_run(bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    fill(bigquery)
+    reader = collector(bigquery)
+    october = reader.look(request()).offers[1]
+    bigquery.add(TABLE, date(2026, 10, 8), [charge(at("2026-10-08T13:00"), "3.3", export_time=at("2026-10-08T18:00"))])
+
+    held = fetched(reader, october, tmp_path)
+
+    assert 3.3 not in pq.read_table(tmp_path / "2026-10/part-202610080.parquet")["cost"].to_pylist()
+    (again,) = [each for each in reader.look(request(**{october.key: held})).offers if each.period == OCTOBER]
+    assert [new.name for old, new in zip(october.files, again.files, strict=True) if old.version != new.version] == [
+        "2026-10/part-202610080.parquet"
+    ]
+
+
+def test_a_day_that_is_not_what_was_counted_is_not_kept(bigquery: FakeBigQuery, tmp_path: Path) -> None:
     fill(bigquery)
     reader = collector(bigquery)
     october = reader.look(request()).offers[1]
@@ -632,6 +647,14 @@ def test_a_standard_export_that_stopped_and_expires(bigquery: FakeBigQuery) -> N
     assert {each.check for each in reader.examine(request()) if each.verdict is Verdict.WARNING} == {
         "kind of export", "partitions", "last export"
     }  # fmt: skip
+
+
+def test_doctor_says_that_credentials_are_no_longer_valid(bigquery: FakeBigQuery) -> None:
+    bigquery.fail(401, "authError", "Invalid Credentials", times=float("inf"))
+    (finding,) = collector(bigquery).examine(request())
+    assert (finding.check, finding.verdict) == ("identity", Verdict.FAILED)
+    assert "gcloud auth application-default login" in finding.next_step
+    assert trouble(collector(bigquery)).outcome is Outcome.EXPIRED
 
 
 @pytest.mark.parametrize("permission", ["bigquery.jobs.create", "bigquery.tables.get", "bigquery.tables.getData"])

@@ -55,6 +55,8 @@ class GcpBigQueryCollector:
         self._source = source
         self._jobs = Jobs(source_id, source, folder)
         self._export: Export | None = None
+        self._until: dict[date, str] = {}
+        """By month: the last export that was seen. What is exported after it is left to the next run."""
 
     @property
     def source_id(self) -> str:
@@ -79,6 +81,7 @@ class GcpBigQueryCollector:
         if older and since:
             earliest = min(older) - OVERLAP
             seen.update(self._figures(statements.profile(export, earliest, sorted(older))))
+        self._until = {month: max(day.newest for day in days.values()) for month, days in seen.items()}
         for month in sorted(asked | older):
             key = self._key(month)
             try:
@@ -225,7 +228,8 @@ class GcpBigQueryCollector:
         targets = {day: inside(folder, file.name) for day, file in files.items()}
         partial = {day: target.with_name(f".{target.name}.partial") for day, target in targets.items()}
         written = DayFiles(export, partial)
-        for day, size in written.write(self._jobs.batches(statements.rows(export, month, list(files)))):
+        sql = statements.rows(export, month, list(files), self._until.get(month, ""))
+        for day, size in written.write(self._jobs.batches(sql)):
             tell(files[day].name, size)
         moved = []
         for day, file in files.items():

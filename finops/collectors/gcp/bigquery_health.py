@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib.util import find_spec
 
 from finops.collectors.gcp import access, statements
 from finops.collectors.gcp.export import Export, export_of
@@ -47,9 +48,10 @@ def examine(source: GcpBigQuery, jobs: Jobs, request: Request) -> Sequence[Findi
     try:
         table = jobs.table()
     except Trouble as trouble:
-        verdict = Verdict.OK if trouble.outcome is Outcome.MISSING else Verdict.FAILED
-        found.append(_finding("bigquery.tables.get", trouble))
-        return found if verdict is Verdict.FAILED else [found[0], _finding("table exists", trouble)]
+        if trouble.outcome is Outcome.EXPIRED:
+            return [_finding("identity", trouble)]
+        check = "table exists" if trouble.outcome is Outcome.MISSING else "bigquery.tables.get"
+        return [*found, _finding(check, trouble)]
     found += [
         Finding("bigquery.tables.get", Verdict.OK, "granted"),
         Finding("table exists", Verdict.OK, f"{source.table} in {table.location or 'an unknown location'}"),
@@ -71,6 +73,9 @@ def _kind(export: Export) -> list[Finding]:
                              "Enable the detailed usage cost export in Billing, Billing export, and name its table."))  # fmt: skip
     else:
         found.append(Finding("kind of export", Verdict.OK, export.kind))
+    if not find_spec("google.cloud.bigquery_storage"):
+        found.append(Finding("storage API", Verdict.WARNING, "not installed: large exports take long",
+                             "Install finops with its extra 'bqstorage'."))  # fmt: skip
     if not export.partitioned:
         found.append(Finding("partitions", Verdict.WARNING, "none: every query scans the whole table",
                              "Name the table that Google exports to, and not a copy or view of it."))  # fmt: skip

@@ -32,7 +32,7 @@ class Figures:
     ) -> None:
         """Count some rows."""
         before = self.by_currency.get(currency or "", (0, 0, 0, ""))
-        moment = newest.astimezone(UTC).isoformat() if newest else ""
+        moment = (newest if newest.tzinfo else newest.replace(tzinfo=UTC)).astimezone(UTC).isoformat() if newest else ""
         self.by_currency[currency or ""] = (
             before[0] + rows, before[1] + (cost or 0), before[2] + (credits or 0), max(before[3], moment)
         )  # fmt: skip
@@ -41,6 +41,11 @@ class Figures:
     def rows(self) -> int:
         """How many there are."""
         return sum(rows for rows, *_ in self.by_currency.values())
+
+    @property
+    def newest(self) -> str:
+        """When the last of them was exported, as ISO 8601 in UTC; empty: not known."""
+        return max((newest for *_, newest in self.by_currency.values()), default="")
 
     @property
     def version(self) -> str:

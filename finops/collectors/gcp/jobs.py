@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow  # type: ignore[import-untyped]
     from google.cloud.bigquery import Client, QueryJob, QueryJobConfig, Table
 
-PAGE = 10_000
+PAGE = 2_000
 """Rows per answer where there is no storage API."""
 STREAMS = 2
 """Of the storage API: more would hold more of the answer in memory."""

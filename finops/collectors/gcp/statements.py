@@ -41,16 +41,23 @@ def profile(export: Export, since: date | None, months: Sequence[date] = ()) -> 
     )
 
 
-def rows(export: Export, month: date, days: Sequence[date]) -> str:
-    """All columns of the rows that a month has on some days, and the day."""
+def rows(export: Export, month: date, days: Sequence[date], until: str = "") -> str:
+    """All columns of the rows that a month has on some days, and the day.
+
+    Args:
+        until: rows that were exported after this moment are left out; empty: none are.
+    """
     spans = [
         f"({export.day_column} >= {_moment(export, first)} AND {export.day_column} < {_moment(export, last + _ONE)})"
         for first, last in _spans(days)
     ]
+    known = ""
+    if until and export.newest_column:
+        known = f" AND (CAST({export.newest_column} AS TIMESTAMP) <= TIMESTAMP('{until}') OR {export.newest_column} IS NULL)"
     texts = ", ".join(f"CAST({name} AS STRING) AS {name}" for name in export.wide)
     return (
         f"SELECT *{f' REPLACE ({texts})' if texts else ''}, DATE({export.day_column}) AS {DAY} FROM `{export.table}` "
-        f"WHERE ({' OR '.join(spans)}) AND {_month(export)} = {_name(month)}"
+        f"WHERE ({' OR '.join(spans)}) AND {_month(export)} = {_name(month)}{known}"
     )
 
 
