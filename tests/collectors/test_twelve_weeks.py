@@ -134,6 +134,17 @@ def leaks(workspace: Workspace, said: str) -> list[str]:
 Closer = Callable[[Workspace, Providers, World, set[tuple[str, str, date]]], None]
 
 
+def the_report_shows_the_hole(workspace: Workspace, providers: Providers, world: World, new: object) -> None:
+    calendar = ("--today", world.today.isoformat())
+    assert workspace.finops(*calendar, "build").exit_code == 0
+    assert workspace.finops(*calendar, "report", "--output", workspace.folder / "shown").exit_code == 0
+    holes = next((workspace.folder / "shown").rglob("source_holes.csv")).read_text(encoding="utf-8-sig")
+    page = next((workspace.folder / "shown").rglob("*.html")).read_text()
+    for text in (holes, page):
+        assert "denied" in text
+        assert "s3:ListBucket" in text
+
+
 def only_the_restated_months_were_loaded(
     workspace: Workspace, providers: Providers, world: World, new: set[tuple[str, str, date]]
 ) -> None:
@@ -169,6 +180,7 @@ def nothing_was_fetched(
 
 LOOK_CLOSER: dict[int, Closer] = {
     2: only_the_restated_months_were_loaded,
+    4: the_report_shows_the_hole,
     9: invoices_have_their_numbers,
     10: months_of_long_ago_need_since,
     12: nothing_was_fetched,

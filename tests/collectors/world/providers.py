@@ -132,9 +132,12 @@ endpoints = {{ anthropic = "{self.llm.url}" }}
             self.bigquery.rename_column(TABLE, "cost_total", "cost")
         for hole in world.holes:
             self._hide(hole)
-        if "openai throttles" in world.oddities:
+        if "everything stutters" in world.oddities:
             self.llm.openai.throttle(2, on="costs")
-            self.llm.openai.fail(500, times=1, on="costs")
+            self.llm.anthropic.fail(529, times=1, on="cost_report")
+            self.aws.throttle("s3:ListObjectsV2", 1)
+            self.aws.cut("s3:GetObject", 2000, match=r"-00002\.")
+            self.bigquery.fail(503, method="jobs.insert")
         for key, content in self._manifests_before.items():
             self.aws.put(EXPORTS[FOCUS][1], key, content, at.replace(hour=6))
 

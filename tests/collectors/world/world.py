@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from .charges import SOURCES, Charge, Totals, charges_of, first_of, totals
+from .charges import GCP, SOURCES, Charge, Totals, charges_of, first_of, totals
 
 BEGINNING = date(2026, 5, 1)
 FIRST_MONDAY = date(2026, 8, 10)
@@ -68,6 +68,7 @@ class World:
         for play in week.plays:
             play(self)
         self.read(self.window())
+        self.read(self.months(GCP), [GCP])
         return week
 
     def window(self) -> list[date]:
@@ -78,9 +79,9 @@ class World:
             month = first_of(month - timedelta(days=1))
         return found
 
-    def read(self, months: Sequence[date]) -> None:
-        """Somebody reads these months of every source, as far as it can be done."""
-        for source in SOURCES:
+    def read(self, months: Sequence[date], sources: Sequence[str] = SOURCES) -> None:
+        """Somebody reads these months, as far as it can be done. New rows in Google's table are seen whatever month they are of."""
+        for source in sources:
             for month in months:
                 if not self._hidden(source, month):
                     self._read[source, month] = self.month(source, month)
@@ -138,9 +139,9 @@ class World:
             for source in SOURCES:
                 new[source] += charges_of(source, self._counted)
             self._counted += timedelta(days=1)
-        new["gcp"] = [*self._underway, *new["gcp"]]
-        self._underway = [each for each in new["gcp"] if not _arrived(each, end)]
-        new["gcp"] = [each for each in new["gcp"] if _arrived(each, end)]
+        new[GCP] = [*self._underway, *new[GCP]]
+        self._underway = [each for each in new[GCP] if not _arrived(each, end)]
+        new[GCP] = [each for each in new[GCP] if _arrived(each, end)]
         for source, charges in new.items():
             self.write(source, *charges)
 
