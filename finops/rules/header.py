@@ -38,6 +38,7 @@ _OPTIONAL: dict[str, set[str]] = {
     "checks": {"misses", "reads", "params"},
     "analyses": {"misses", "reads", "params"},
 }
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/", re.DOTALL)
 _PARAMETER_KEYS = {"type", "default", "unit", "help"}
 _PARAMETER_TYPES = ("integer", "decimal", "text", "date", "period")
@@ -103,7 +104,7 @@ def read_query(path: Path, layer: str, origin: str = "shipped") -> QueryFile:
             next_step="Open the file with /* id: …, title: …, version: 1, owner: …, why: … */ (see docs/queries.md).",
         )
     try:
-        header = yaml.safe_load(match["yaml"])
+        header = yaml.load(match["yaml"], _LOADER)  # noqa: S506
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

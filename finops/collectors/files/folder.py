@@ -115,10 +115,8 @@ class FilesCollector:
         return (LocalStore(path), "") if path.is_dir() else (LocalStore(path.parent), path.name)
 
     def _gcp(self) -> GcpAccess:
-        keep = self._source.model_dump(
-            include={"type", "endpoints", "anonymous", "deadline", "credentials", "impersonate"}
-        )
-        return GcpAccess(**keep)
+        kept = ("type", "endpoints", "anonymous", "deadline", "credentials", "impersonate")
+        return GcpAccess.model_construct(**{name: getattr(self._source, name) for name in kept})
 
 
 def _is_below(name: str, prefix: str) -> bool:
