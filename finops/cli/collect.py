@@ -150,6 +150,7 @@ def collect_sources(
 def _tell(app: App, report: SourceReport) -> None:
     """One line a source, then what came, what is worth a note, and every hole in full."""
     from finops.cli.load import tell
+    from finops.pipeline.holes import gathered
     from finops.pipeline.loading import LoadReport
 
     loads = report.loads
@@ -158,8 +159,9 @@ def _tell(app: App, report: SourceReport) -> None:
     app.say(f"{report.source_id}: {report.outcome}, {len(changed)} new, {unchanged} unchanged")
     for note in report.notes:
         app.say(f"  {note}")
-    if app.verbose or changed or loads.problems:
-        tell(app, LoadReport(changed, loads.problems, loads.passed_over))
+    tell(app, LoadReport(changed, [], loads.passed_over))
+    for problem in gathered(report.holes):
+        app.error(problem)
 
 
 def exit_code(reports: Sequence[SourceReport]) -> int:

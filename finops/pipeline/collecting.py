@@ -251,8 +251,9 @@ def _bring(
     origin = Origin(
         offer.key,
         offer.version,
-        {file.name: file.version for file in offer.files},
-        datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        f"{offer.period:%Y-%m}" if offer.period else "",
+        files={file.name: file.version for file in offer.files},
+        seen_at=datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     )
     if offer.lies_at:
         _load(loader, each, offer, offer.lies_at, origin, watch, report)

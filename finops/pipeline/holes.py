@@ -36,6 +36,24 @@ def hole_of(problem: FinopsError, period: date | None = None) -> Hole:
     return Hole(Outcome.REFUSED, problem, period)
 
 
+def gathered(holes: Sequence[Hole]) -> list[FinopsError]:
+    """The problems of holes, to be read: months to which the same happened are one problem."""
+    alike: dict[tuple[Outcome, str, str], list[Hole]] = {}
+    for hole in holes:
+        alike.setdefault((hole.outcome, hole.problem.what, hole.problem.next_step), []).append(hole)
+    found = []
+    for some in alike.values():
+        first = some[0].problem
+        months = [f"{hole.period:%Y-%m}" for hole in some if hole.period]
+        if len(some) == 1 or len(months) < len(some):
+            found += [hole.problem for hole in some]
+            continue
+        text = ", ".join([first.where, *months[1:]])
+        found.append(type(first).__new__(type(first)))
+        found[-1].__dict__.update(first.__dict__, where=text)
+    return found
+
+
 def overall(holes: Sequence[Hole], *, anything: bool) -> Outcome:
     """How a source's reading ended: complete, the outcome that all its holes share, or ``incomplete`` where something came.
 

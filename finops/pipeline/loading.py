@@ -26,7 +26,7 @@ from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError, out_of_room, transaction, was_interrupted
 from finops.warehouse.landing import DeliveryRecord, Landing, Origin
 from finops.warehouse.load import load
-from finops.warehouse.loads import note_origin, note_whole
+from finops.warehouse.loads import note_origin, note_whole, withdraw
 from finops.warehouse.mapping import MappedColumn, take_apart
 from finops.warehouse.plan import Held, Holder, LoadedSlice, Plan, Sums, Tell, slice_key
 
@@ -98,7 +98,7 @@ class Loader:
         found = find_deliveries(paths, self.specs, self._describe, wanted)
         report = LoadReport(problems=found.problems, passed_over=found.passed_over)
         held: Held = {}
-        self._origin = replace(origin, version="") if origin else None
+        self._origin = replace(origin, version="", whole=False) if origin else None
         for delivery in found.deliveries:
             if progress:
                 self._tell = progress(delivery)
@@ -111,8 +111,11 @@ class Loader:
         if origin and not report.problems:
             with transaction(self.con):
                 for result, delivery in zip(report.results, found.deliveries, strict=True):
-                    manifest = _manifest(delivery, paths)
-                    note_origin(self.con, self.landing.note_origin(result.delivery_id, origin, manifest))
+                    kept = self.landing.note_origin(
+                        result.delivery_id, replace(origin, whole=True), _manifest(delivery, paths)
+                    )
+                    note_origin(self.con, kept)
+                withdraw(self.con, source_id, origin.key)
         self._origin = None
         return report
 
@@ -137,6 +140,9 @@ class Loader:
                 report.problems.append(problem)
                 if isinstance(problem, BadInputError):
                     note_whole(self.con, record, "refused", self.versions.get(record.format, ""), self.now)
+        if report.results:
+            with transaction(self.con):
+                withdraw(self.con)
         return report
 
     def pending(self) -> list[DeliveryRecord]:
@@ -157,11 +163,11 @@ class Loader:
 
     def _load_delivery(self, delivery: Delivery, source_id: str, held: Held) -> LoadResult:
         hashes = self.landing.hashes(delivery)
-        record = self.landing.find(delivery, source_id, hashes)
+        record = self.landing.find(delivery, source_id, hashes, origin=self._origin)
         result = self._already_loaded(record, delivery) if record else None
         if record and result and result.status == "superseded" and _iso(delivery.delivered_at) > record.delivered_at:
             # delivered anew after something else had replaced it: a delivery of its own
-            record = self.landing.find(delivery, source_id, hashes, again=True)
+            record = self.landing.find(delivery, source_id, hashes, again=True, origin=self._origin)
             result = self._already_loaded(record, delivery) if record else None
             if not result:
                 result = self._load_new(delivery, source_id, hashes, held, again=True)
@@ -178,7 +184,7 @@ class Loader:
     def _load_new(
         self, delivery: Delivery, source_id: str, hashes: Sequence[str], held: Held, *, again: bool = False
     ) -> LoadResult:
-        known = self.landing.find(delivery, source_id, hashes, again=again)
+        known = self.landing.find(delivery, source_id, hashes, again=again, origin=self._origin)
         record = known or self.landing.keep(delivery, source_id, hashes, again=again, origin=self._origin)
         try:
             files = [inspect(self.landing.stored(file), file.name) for file in record.files]

@@ -42,7 +42,11 @@ class Origin:
     key: str
     """Stays the same when the provider delivers again: ``s3://acme-billing/exports/cur2/2026-10``."""
     version: str = ""
-    """Which of the provider's versions this is; empty until all that came with it is in the ledger."""
+    """Which of the provider's versions this is; empty where the provider has none."""
+    period: str = ""
+    """``2026-10``: the offer is one month of an export, and replaces what an earlier version of it held."""
+    whole: bool = False
+    """Is all that came with it in the ledger?"""
     files: Mapping[str, str] = field(default_factory=dict)
     """By file name: its ETag, generation or fingerprint."""
     seen_at: str = ""
@@ -95,10 +99,20 @@ class Landing:
         return tuple(_sha256(file.path) for file in delivery.files)
 
     def find(
-        self, delivery: Delivery, source_id: str, hashes: Sequence[str], *, again: bool = False
+        self,
+        delivery: Delivery,
+        source_id: str,
+        hashes: Sequence[str],
+        *,
+        again: bool = False,
+        origin: Origin | None = None,
     ) -> DeliveryRecord | None:
-        """The record of the same files from the same source; with ``again`` that of their being delivered anew."""
-        known = self._record_path(_identity(delivery, source_id, hashes, again=again))
+        """The record of the same files from the same source; with ``again`` that of their being delivered anew.
+
+        Args:
+            origin: the same bytes of two months of an export, both empty, are two deliveries.
+        """
+        known = self._record_path(_identity(delivery, source_id, hashes, again=again, origin=origin))
         return self._read(known) if known.is_file() else None
 
     def keep(
@@ -121,7 +135,7 @@ class Landing:
         )
         manifest = delivery.manifest
         record = DeliveryRecord(
-            _identity(delivery, source_id, hashes, again=again),
+            _identity(delivery, source_id, hashes, again=again, origin=origin),
             source_id,
             delivery.spec.id,
             files,
@@ -209,8 +223,10 @@ class Landing:
         return LandedFile(name, digest, target.stat().st_size, stored)
 
 
-def _identity(delivery: Delivery, source_id: str, hashes: Sequence[str], *, again: bool) -> str:
+def _identity(delivery: Delivery, source_id: str, hashes: Sequence[str], *, again: bool, origin: Origin | None) -> str:
     parts = [source_id, delivery.spec.id, *sorted(hashes)]
+    if origin and origin.period:
+        parts.append(origin.key)
     if again:
         parts.append(delivery.delivered_at.isoformat())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

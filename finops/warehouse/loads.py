@@ -33,7 +33,7 @@ def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: i
             "UPDATE ops.loads SET status = 'superseded' WHERE slice_id = ? AND status = 'current'", [each.slice_id]
         )
     con.execute(
-        "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             plan.load_id,
             each.slice_id,
@@ -51,7 +51,7 @@ def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: i
             plan.mapping_version,
             list(plan.files),
             plan.byte_count,
-            *_origin(plan.origin),
+            _origin(plan.origin),
             plan.grade,
         ],
     )
@@ -59,16 +59,49 @@ def note(con: Connection, plan: Plan, each: Slice, sums: Sequence[Sums], rows: i
 
 def note_origin(con: Connection, record: DeliveryRecord) -> None:
     """That a delivery which is in the ledger was found at its source again."""
-    con.execute(
-        "UPDATE ops.loads SET origin = ?, origin_version = ?, origin_files = ? WHERE load_id = ?",
-        [*_origin(record.origin), record.id],
-    )
+    con.execute("UPDATE ops.loads SET origin = ? WHERE load_id = ?", [_origin(record.origin), record.id])
 
 
-def _origin(origin: Origin | None) -> list[Any]:
+def withdraw(con: Connection, source_id: str | None = None, key: str | None = None) -> None:
+    """Drop what an earlier version of a month held and the newest does not state any more.
+
+    A provider may restate a month to nothing, or without one of its accounts: that delivery has no slice that could replace
+    the old one. Only where all of the newest version is in the ledger.
+
+    Args:
+        source_id, key: of one offer; None: of all.
+    """
+    stale = con.execute(
+        """WITH loads AS (
+            SELECT *, origin.key AS key FROM ops.loads
+            WHERE origin.period <> '' AND status = 'current' AND coalesce(source_id = $source, true)
+                AND coalesce(origin.key = $key, true)
+        ),
+        newest AS (
+            SELECT source_id, key, format, max_by(origin, (delivered_at, received_at, load_id)) AS origin,
+                max(delivered_at) AS delivered_at
+            FROM loads GROUP BY ALL
+        )
+        SELECT loads.load_id, loads.slice_id FROM loads JOIN newest USING (source_id, key, format)
+        WHERE newest.origin.whole AND loads.origin.seen_at <> newest.origin.seen_at
+            AND loads.delivered_at <= newest.delivered_at""",
+        {"source": source_id, "key": key},
+    ).fetchall()
+    for load_id, slice_id in stale:
+        con.execute("DELETE FROM ledger.charge WHERE slice_id = ?", [slice_id])
+        con.execute("DELETE FROM ledger.slice WHERE slice_id = ? AND load_id = ?", [slice_id, load_id])
+        con.execute(
+            "UPDATE ops.loads SET status = 'superseded' WHERE load_id = ? AND slice_id IS NOT DISTINCT FROM ?",
+            [load_id, slice_id],
+        )
+
+
+def _origin(origin: Origin | None) -> dict[str, Any] | None:
     if origin is None:
-        return [None, None, None]
-    return [origin.key, origin.version, [{"name": name, "version": version} for name, version in origin.files.items()]]
+        return None
+    files = [{"name": name, "version": version} for name, version in origin.files.items()]
+    seen_at = datetime.fromisoformat(origin.seen_at).replace(tzinfo=None) if origin.seen_at else None
+    return {**vars(origin), "files": files, "seen_at": seen_at}
 
 
 def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_version: str, now: datetime) -> None:
@@ -78,7 +111,7 @@ def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_ver
     con.execute(
         "INSERT INTO ops.loads BY NAME SELECT ? AS load_id, ? AS source_id, ? AS format, ? AS delivered_at, ? AS received_at, "
         "? AS loaded_at, ? AS status, 0 AS row_count, [] AS sums, ? AS mapping_version, ? AS files, ? AS byte_count, "
-        "? AS origin, ? AS origin_version, ? AS origin_files",
+        "? AS origin",
         [
             record.id,
             record.source_id,
@@ -90,6 +123,6 @@ def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_ver
             mapping_version,
             [file.name for file in record.files],
             sum(file.bytes for file in record.files),
-            *_origin(record.origin),
+            _origin(record.origin),
         ],
     )

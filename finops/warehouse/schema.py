@@ -139,9 +139,10 @@ def m005_inventory(con: Connection) -> None:
 
 def m006_collecting(con: Connection) -> None:
     """Where a delivery was fetched from, how good its kind of bill is, and what is missing at the sources."""
-    con.execute("ALTER TABLE ops.loads ADD COLUMN origin VARCHAR")
-    con.execute("ALTER TABLE ops.loads ADD COLUMN origin_version VARCHAR")
-    con.execute("ALTER TABLE ops.loads ADD COLUMN origin_files STRUCT(name VARCHAR, version VARCHAR)[]")
+    con.execute(
+        "ALTER TABLE ops.loads ADD COLUMN origin STRUCT(key VARCHAR, version VARCHAR, period VARCHAR, whole BOOLEAN, "
+        "files STRUCT(name VARCHAR, version VARCHAR)[], seen_at TIMESTAMP)"
+    )
     con.execute("ALTER TABLE ops.loads ADD COLUMN grade VARCHAR")
     con.execute(
         "CREATE TABLE ops.holes (source_id VARCHAR, billing_period DATE, outcome VARCHAR, what VARCHAR, place VARCHAR, "
