@@ -147,6 +147,13 @@ def test_a_focus_export_is_read_however_it_is_partitioned(
     assert workspace.query("SELECT DISTINCT Tags FROM focus.cost_and_usage") == [({"env": "prod"},)]
 
 
+def test_a_billing_period_that_begins_the_evening_before_in_utc_is_of_the_next_month(bigquery: FakeBigQuery) -> None:
+    bigquery.create(TABLE, FOCUS)
+    begins = at("2026-09-30T22:00")
+    bigquery.add(TABLE, date(2026, 10, 2), [focus_charge(at("2026-10-01T10:00"), 1, BillingPeriodStart=begins)])
+    assert [offer.period for offer in collector(bigquery).look(request()).offers] == [OCTOBER]
+
+
 def test_a_second_look_at_nothing_new_fetches_nothing(workspace: Workspace, bigquery: FakeBigQuery) -> None:
     fill(bigquery)
     configure(workspace, bigquery)
