@@ -23,6 +23,9 @@ def policies(needs: Mapping[str, Sequence[Permission]]) -> dict[str, str]:
             [each for each in every if re.fullmatch(r"[a-z]+(\.\w+)+", each.action)],
         ),
     }
+    azure = [each for each in every if "/" in each.action and each.action.startswith("Microsoft.")]
+    if azure:
+        kinds["Azure, a role assignment"] = (azure_roles, azure)
     covered = [each for _, some in kinds.values() for each in some]
     others = [each for each in every if each not in covered]
     texts = {name: make(some) for name, (make, some) in kinds.items() if some}
@@ -71,6 +74,18 @@ def gcp_roles(permissions: Iterable[Permission]) -> str:
     for resource, some in grouped.items():
         lines.append(f"# to be granted on {resource}\ntitle: finops collector\nstage: GA\nincludedPermissions:\n")
         lines += [f"- {each.action}  # {'optional: ' if each.optional else ''}{each.why}\n" for each in some]
+    return "".join(lines)
+
+
+def azure_roles(permissions: Iterable[Permission]) -> str:
+    """The actions per scope. The built-in role Storage Blob Data Reader has those on blobs."""
+    grouped: dict[str, list[Permission]] = {}
+    for each in _once(permissions):
+        grouped.setdefault(each.resource, []).append(each)
+    lines = []
+    for scope, some in grouped.items():
+        lines.append(f"# on {scope}: the role Storage Blob Data Reader, which has\n")
+        lines += [f"- {each.action}  # {each.why}\n" for each in some]
     return "".join(lines)
 
 

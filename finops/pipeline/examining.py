@@ -14,6 +14,8 @@ from finops.pipeline.collecting import Configured
 
 LITTLE = 5_000_000_000
 """Bytes free, below which a disk is called nearly full."""
+A_WEEK = 8
+"""Days between two weekly runs, and one more."""
 
 
 def examine_workspace(workspace: Workspace) -> Iterator[Finding]:
@@ -50,10 +52,13 @@ def examine_source(each: Configured, request: Request) -> Iterator[Finding]:
         yield Finding("last collected", Verdict.WARNING, "never", f"finops collect {each.source_id}")
         return
     age = (request.today - newest.date()).days
-    late = age > 8  # a weekly run, and a day
-    step = "Is the scheduled run still running?" if late else ""
+    late = age > A_WEEK
+    ago = f", {age} days ago" if age > 0 else ""
     yield Finding(
-        "last collected", Verdict.WARNING if late else Verdict.OK, f"{newest:%Y-%m-%d %H:%M} UTC, {age} days ago", step
+        "last collected",
+        Verdict.WARNING if late else Verdict.OK,
+        f"{newest:%Y-%m-%d %H:%M} UTC{ago}",
+        "Is the scheduled run still running?" if late else "",
     )
 
 
