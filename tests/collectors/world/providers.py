@@ -43,6 +43,7 @@ class Providers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.aws.reset()  # moto's memory is shared by all fakes of the process
         self._started.close()
 
     def configuration(self) -> str:
