@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -44,6 +44,10 @@ class Failure:
     status: int
     times: int | None
     operation: str
+    concerns: Callable[[dict[str, Any]], bool] = lambda asked: True
+
+    def is_due(self, operation: str, asked: dict[str, Any]) -> bool:
+        return operation == self.operation and self.times != 0 and self.concerns(asked)
 
 
 @dataclass
@@ -89,9 +93,10 @@ class FakeCostExplorer:
         status: int = 400,
         times: int | None = None,
         operation: str = "ce:GetCostAndUsage",
+        concerns: Callable[[dict[str, Any]], bool] = lambda asked: True,
     ) -> None:
         """Answer an error from now on: so many times, or until ``failures`` is cleared."""
-        self.failures.append(Failure(code, message, status, times, operation))
+        self.failures.append(Failure(code, message, status, times, operation, concerns))
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What GetCostAndUsage answers."""
@@ -167,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             operation, asked = target or body.decode(errors="replace"), {}
         self.fake.calls.append((operation, asked))
-        failure = next((each for each in self.fake.failures if each.operation == operation and each.times != 0), None)
+        failure = next((each for each in self.fake.failures if each.is_due(operation, asked)), None)
         if failure:
             failure.times = None if failure.times is None else failure.times - 1
             self._error(operation, failure)
