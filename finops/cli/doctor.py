@@ -23,13 +23,16 @@ MARKS = {"ok": ("ok", "green"), "warning": ("!!", "yellow"), "failed": ("no", "r
 @click.option(
     "--policy", is_flag=True, help="Print the least that each provider must allow, as text to copy; connect to nothing."
 )
+@click.option(
+    "--yes", is_flag=True, help="Make the checks too that cost money: 0.01 USD for AWS's list of active tags."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @pass_app
-def doctor(app: App, sources: tuple[str, ...], policy: bool, as_json: bool) -> int:
+def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json: bool) -> int:
     """Look at each source: identity, permissions, export settings, freshness; say what to do.
 
     Exit 0 if all that collecting needs is there, 3 if something is not. Nothing is changed and nothing is fetched; calls
-    that cost money are not made.
+    that cost money are made only with --yes.
 
     \b
     Examples:
@@ -51,7 +54,7 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, as_json: bool) -> i
     worst = 0
     parts: list[tuple[str, Iterable[Finding]]] = [] if sources else [("workspace", examine_workspace(app.workspace))]
     for each in found:
-        request = Request(*months, app.calendar, held.get(each.source_id, {}), dry=True)
+        request = Request(*months, app.calendar, held.get(each.source_id, {}), dry=not yes)
         parts.append((f"{each.source_id} ({each.source.type})", examine_source(each, request)))
     for (title, findings), name in zip(
         parts, [*([] if sources else [""]), *(each.source_id for each in found)], strict=True

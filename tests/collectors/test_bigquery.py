@@ -647,6 +647,18 @@ def test_an_export_in_good_order(bigquery: FakeBigQuery) -> None:
     assert findings[-1].detail == "2026-10-19 12:00, 1 days ago"
 
 
+def test_a_dry_look_at_an_export_runs_no_query(bigquery: FakeBigQuery) -> None:
+    """It takes the same permissions, and the table's last change stands for the newest row."""
+    fill(bigquery)
+    bigquery.add(TABLE, date(2026, 10, 19), [charge(at("2026-10-19T10:00"), 1)])
+    findings = collector(bigquery).examine(request(dry=True))
+    assert {each.verdict for each in findings} == {Verdict.OK}
+    assert findings[-1].detail == "2026-10-19 00:00, 1 days ago"
+    assert bigquery.queries() == []
+    bigquery.denied.add("bigquery.tables.getData")
+    assert "bigquery.tables.getData" in collector(bigquery).examine(request(dry=True))[-1].next_step
+
+
 def test_a_standard_export_that_stopped_and_expires(bigquery: FakeBigQuery) -> None:
     bigquery.create(TABLE.replace("resource_", ""), STANDARD, keeps_days=60)
     bigquery.add(TABLE.replace("resource_", ""), date(2026, 10, 12), [charge(at("2026-10-12T10:00"), 1)])

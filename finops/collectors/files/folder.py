@@ -53,9 +53,14 @@ class FilesCollector:
         """Listing and reading, where it is a bucket."""
         scheme, bucket, prefix = self._where()
         if scheme == "s3":
+            from finops.collectors.aws.examine import role_permission
+            from finops.collectors.aws.s3 import bucket_arn
+
+            listed = bucket_arn(self._source, bucket)
             return [
-                Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}", f"to see what is below {prefix or 'its root'}"),
-                Permission("s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}*", "to fetch the files"),
+                *role_permission(self._source),
+                Permission("s3:ListBucket", listed, f"to see what is below {prefix or 'its root'}"),
+                Permission("s3:GetObject", f"{listed}/{prefix}*", "to fetch the files"),
             ]
         if scheme == "gs":
             return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 
 from finops.collectors.gcp import access, statements
@@ -63,7 +63,7 @@ def examine(source: GcpBigQuery, jobs: Jobs, request: Request) -> Sequence[Findi
         export = export_of(table, source.table)
     except Trouble as trouble:
         return [*found, _finding("columns", trouble)]
-    return [*found, *_kind(export), *_fresh(export, jobs, request)]
+    return [*found, *_kind(export), *_fresh(export, jobs, request, table.modified)]
 
 
 def _kind(export: Export) -> list[Finding]:
@@ -87,9 +87,14 @@ def _kind(export: Export) -> list[Finding]:
     return found
 
 
-def _fresh(export: Export, jobs: Jobs, request: Request) -> list[Finding]:
+def _fresh(export: Export, jobs: Jobs, request: Request, modified: datetime | None) -> list[Finding]:
+    """May its rows be read, and how old are the newest? A dry request asks what the query would scan, which costs nothing and
+    takes the same permissions; the rows are then as old as the table's last change."""
+    query = statements.newest(export, request.today - LOOK_BACK)
     try:
-        rows = jobs.rows(statements.newest(export, request.today - LOOK_BACK))
+        if request.dry:
+            jobs.size(query)
+        rows = [{"newest": modified}] if request.dry else jobs.rows(query)
     except Trouble as trouble:
         check = "bigquery.jobs.create" if "bigquery.jobs.create" in trouble.next_step else "bigquery.tables.getData"
         return [_finding(check, trouble)]
@@ -99,7 +104,8 @@ def _fresh(export: Export, jobs: Jobs, request: Request) -> list[Finding]:
     ]
     newest = rows[0]["newest"] if rows else None
     if newest is None:
-        found.append(Finding("last export", Verdict.FAILED, f"no rows in {LOOK_BACK.days} days",
+        lack = "is not known" if request.dry else f"no rows in {LOOK_BACK.days} days"
+        found.append(Finding("last export", Verdict.FAILED, lack,
                              "See in Billing, Billing export, whether the export is on."))  # fmt: skip
         return found
     gap = (request.today - newest.date()).days if hasattr(newest, "date") else (request.today - newest).days

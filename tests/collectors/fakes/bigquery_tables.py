@@ -225,8 +225,10 @@ class Table:
             partitioning = {"type": "DAY"} | ({} if self.partition == PARTITION else {"field": self.partition})
             if self.keeps_days:
                 partitioning["expirationMs"] = str(self.keeps_days * 86_400_000)
+        changed = max((day for day, _ in self.rows), default=date(2020, 1, 1))
         return {
             "kind": "bigquery#table",
+            "lastModifiedTime": str(int(datetime(changed.year, changed.month, changed.day, tzinfo=UTC).timestamp() * 1000)),
             "tableReference": {"projectId": project, "datasetId": dataset, "tableId": table},
             "schema": {"fields": self.fields},
             "type": "VIEW" if self.view else "TABLE",
