@@ -85,7 +85,7 @@ PLAN = f"arn:aws:savingsplans::{PAYER}:savingsplan/6f0ef6a1"
 
 
 def _aws(day: date, dice: random.Random) -> list[Charge]:
-    """Two accounts: machines, an endpoint, requests too cheap to see, a savings plan, every Monday a credit and its tax."""
+    """Two accounts: machines, an endpoint, requests too cheap to see, a savings plan with a fee ahead, every Monday a credit and its tax."""
 
     def line(hour: int, kind: str, billed: Decimal, effective: Decimal | None = None, **cells: Any) -> Charge:
         cells = {"line_item_line_item_type": kind, "line_item_usage_account_id": PAYER, **cells}
@@ -114,6 +114,11 @@ def _aws(day: date, dice: random.Random) -> list[Charge]:
              savings_plan_savings_plan_a_r_n=PLAN, savings_plan_total_commitment_to_date=Decimal("24.5"),
              savings_plan_used_commitment=used),
     ]  # fmt: skip
+    if day.day == 1:
+        found.append(
+            line(0, "SavingsPlanUpfrontFee", Decimal("120.5"), Decimal(0), line_item_product_code="ComputeSavingsPlans",
+                 line_item_usage_type="ComputeSP:1yrPartialUpfront", savings_plan_savings_plan_a_r_n=PLAN)
+        )  # fmt: skip
     if day.weekday() == 0:
         service = {"line_item_product_code": "AmazonEC2", "line_item_usage_type": "EU-BoxUsage:m5.large"}
         found.append(
