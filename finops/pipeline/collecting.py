@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -33,7 +34,7 @@ from finops.config.load import Workspace
 from finops.config.secrets import without_secrets
 from finops.config.sources import Source
 from finops.errors import ConfigError, FinopsError, UsageError
-from finops.pipeline.holes import Hole, hole_of, note_source, overall
+from finops.pipeline.holes import Hole, gathered, hole_of, note_source, overall
 from finops.pipeline.loading import Loader, LoadReport, Progress
 from finops.rules.header import nearest
 from finops.warehouse.landing import Landing, Origin
@@ -210,13 +211,17 @@ def collect(
         request = Request(*months, today, held.get(each.source_id, {}))
         anything = _collect(loader, each, request, watch, report)
         report.outcome = overall(report.holes, anything=anything) if anything or report.holes else Outcome.EMPTY
-        report.detail = "; ".join(
-            [str(hole.problem).splitlines()[0] for hole in report.holes] if report.holes else report.notes
-        )
+        report.detail = "; ".join(map(_in_short, gathered(report.holes)) if report.holes else report.notes)
         note_source(loader.con, report.source_id, report.type, report.outcome, report.detail, report.holes, loader.now)
         watch.source(report)
         reports.append(report)
     return reports
+
+
+def _in_short(problem: FinopsError) -> str:
+    """What and where, for a reader who knows which source it is."""
+    place = re.sub(r"^source [\w-]+(, )?", "", problem.where)
+    return f"{place}: {problem.what}" if place else problem.what
 
 
 def _collect(loader: Loader, each: Configured, request: Request, watch: Watch, report: SourceReport) -> bool:

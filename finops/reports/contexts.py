@@ -127,6 +127,8 @@ class WeeklyReport:
     balances: tuple[Balance, ...]
     matches: bool | None
     """All balances match; None if one is unknown or nothing is loaded."""
+    incomplete_sources: tuple[str, ...]
+    """Sources of which the last collection could not read something."""
     warnings: tuple[str, ...]
     """Sentences: sources that are stale or missing, checks that failed, totals that do not match."""
     trend_command: str

@@ -51,6 +51,7 @@ def compute_weekly(
         sections={plan.id: _section(plan, results[plan.query_id], currencies, colour, today) for plan in PLANS},
         balances=balances,
         matches=_all_match(balances),
+        incomplete_sources=tuple(sorted({each["SourceId"] for each in results["source_holes"].records()})),
         warnings=(
             *_unbalanced(balances),
             *_source_warnings(sources),
