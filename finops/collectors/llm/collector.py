@@ -1,7 +1,7 @@
 """What the collectors of both vendors do alike: a month of costs and a month of usage are an offer each, and so are the names.
 
-Neither vendor lists what is new, and pages are small: the months that may still be restated are fetched on every run. A version of
-``settled`` marks the others, which are fetched once more and then stay.
+Neither vendor lists what is new, and pages are small: the months that are asked for are fetched on every run. Usage that takes many
+calls is fetched once more when its month is over, and then stays: its version is ``settled``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from finops.collectors.llm.http import Api, Vendor
 from finops.collectors.llm.pages import Report, days_asked, emptied, month_end, pages, write
 from finops.config.sources import LlmVendor
 
-OPEN_MONTHS = 3
-"""Costs of so many months before the current one may be restated."""
 LATE = 3
 """Days without costs after which ``finops doctor`` wonders."""
 _MOST_LISTED = 1000
@@ -51,7 +49,7 @@ class LlmCollector(ABC):
     names_permission: str
     """What reading the names takes."""
     usage_settles: timedelta | None = None
-    """How long after the end of a month its usage is final; None: as its costs."""
+    """How long after the end of a month its usage is final; None: it is always asked for, as costs are."""
 
     def __init__(self, source_id: str, source: LlmVendor, folder: Path, *, usage: bool) -> None:
         self.source_id = source_id
@@ -228,10 +226,8 @@ class LlmCollector(ABC):
         self.api.get(report.path, report.params(today - timedelta(days=1), today))
 
     def _offer(self, kind: str, month: date, today: date) -> Offer:
-        if kind == "usage" and self.usage_settles is not None:
-            is_settled = month_end(month) + self.usage_settles <= today
-        else:
-            is_settled = 12 * (today.year - month.year) + today.month - month.month > OPEN_MONTHS
+        settles = self.usage_settles if kind == "usage" else None
+        is_settled = settles is not None and month_end(month) + settles <= today
         start, end = days_asked(month, today)
         return Offer(
             f"{self.vendor.service}:{kind}/{month:%Y-%m}",
