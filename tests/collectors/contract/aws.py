@@ -97,10 +97,13 @@ class ExportStage(AwsStage, Stage):
 
     def lose_a_part(self, month: date, sign: str) -> None:
         """Remove the second part of the newest delivery of a month."""
-        s3 = self.aws.client()
-        found = [each for each in s3.list_objects_v2(Bucket=BUCKET, MaxKeys=1000)["Contents"] if sign in each["Key"]]
-        last = max((each for each in found if "-00002" in each["Key"]), key=lambda each: each["LastModified"])
-        s3.delete_object(Bucket=BUCKET, Key=last["Key"])
+        parts = {key: at for key, at in self._objects().items() if sign in key and "-00002" in key}
+        self.aws.client().delete_object(Bucket=BUCKET, Key=max(parts, key=parts.__getitem__))
+
+    def _objects(self) -> dict[str, datetime]:
+        """The bucket's keys, and when each was written."""
+        listed = self.aws.client().list_objects_v2(Bucket=BUCKET, MaxKeys=1000)["Contents"]
+        return {each["Key"]: each["LastModified"] for each in listed}
 
 
 class Cur2Overwritten(ExportStage):
@@ -154,13 +157,11 @@ class FocusKept(ExportStage):
 
     def deliver_late_old(self, month: date, costs: Sequence[Decimal]) -> None:
         """Its folder says that it ran in the first days of October; it is copied into the bucket only now."""
-        s3 = self.aws.client()
-        before = {each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, MaxKeys=1000)["Contents"]}
+        before = self._objects()
         self.publish(month, [self.part(month, each) for each in halves(costs)], self._clock.replace(day=2))
         moment = self.next_moment()
-        for each in s3.list_objects_v2(Bucket=BUCKET, MaxKeys=1000)["Contents"]:
-            if each["Key"] not in before:
-                self.aws.touch(BUCKET, each["Key"], moment)
+        for key in self._objects().keys() - before.keys():
+            self.aws.touch(BUCKET, key, moment)
 
     def write_half(self, month: date, costs: Sequence[Decimal]) -> None:
         """The manifest names two parts, and one of them is there."""
@@ -177,9 +178,6 @@ class LegacyCur(ExportStage):
 
     kind = "aws-cur"
     refusals: ClassVar = AwsStage.refusals | {"cur:DescribeReportDefinitions": "cur:DescribeReportDefinitions"}
-    cannot: ClassVar = {
-        "late old": "the month's one manifest names its newest assembly: the others are never looked at"
-    }
 
     def __init__(self, folder: Path, aws: FakeAws) -> None:
         super().__init__(folder, aws)
@@ -193,6 +191,14 @@ class LegacyCur(ExportStage):
 
     def publish(self, month: date, parts: Sequence[bytes], at: datetime, stop_after: int | None = None) -> None:
         self.aws.publish_report("hourly", f"{month:%Y-%m}", parts, at=at)
+
+    def deliver_late_old(self, month: date, costs: Sequence[Decimal]) -> None:
+        """The folder of an older assembly, with its own manifest; the month's manifest names the newest one, as before."""
+        folder = next(each for each in self._objects() if f"/hourly/{month:%Y%m}01-" in each).rpartition("/")[0]
+        period = "/".join(folder.split("/")[:3]) + "/hourly-Manifest.json"
+        newest = self.aws.client().get_object(Bucket=BUCKET, Key=period)
+        self.publish(month, [self.part(month, each) for each in halves(costs)], self.next_moment())
+        self.aws.put(BUCKET, period, newest["Body"].read(), newest["LastModified"])
 
     def write_half(self, month: date, costs: Sequence[Decimal]) -> None:
         self.write(month, costs)

@@ -139,14 +139,14 @@ class Ledger:
             [sys.executable, "-m", "finops", *command, "collect", *args],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ,
         )  # fmt: skip
+        until, begun = time.monotonic() + 60, False
         try:
-            until = time.monotonic() + 60
-            while not (self.stage.calls_that_fetch() or any(landing.rglob("*.json"))) and time.monotonic() < until:
-                if process.poll() is not None:
-                    break
+            while not begun and process.poll() is None and time.monotonic() < until:
+                begun = bool(self.stage.calls_that_fetch()) or any(landing.rglob("*.json"))
                 time.sleep(0.001)
         finally:
             process.kill()
+        assert begun
         assert process.wait() == -signal.SIGKILL, "it had ended before it could be killed"
 
     def secrets_found(self) -> list[str]:
