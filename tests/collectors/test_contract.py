@@ -197,7 +197,7 @@ def test_a_dry_run_fetches_and_loads_nothing(stage: Stage, ledger: Ledger) -> No
     result = ledger.finops("collect", "--dry-run", "--json")
     assert result.exit_code == 0, result.err
     assert [call for call in stage.calls_that_fetch() if "anifest" not in call] == [], "only manifests may be read"
-    assert ledger.months() == {}
+    assert not (ledger.workspace.folder / "finops.duckdb").exists()
     assert ledger.collect().is_clean
     assert ledger.months() == stage.truth
 
@@ -237,10 +237,12 @@ def test_a_permission_that_is_lacking_is_named(stage: Stage, story: Ledger) -> N
         assert story.months() == (stage.truth if permission in stage.not_for_money else before)
         stage.mend()
         story.tomorrow()
-        run = story.collect()
-        assert run.is_clean, run.said
-        assert story.months() == stage.truth
-        story.tomorrow()
+        if permission not in stage.not_for_money:
+            assert story.collect().is_clean
+            assert story.months() == stage.truth
+            story.tomorrow()
+    assert story.collect().is_clean
+    assert story.months() == stage.truth
 
 
 def test_credentials_that_have_run_out(stage: Stage, story: Ledger) -> None:
