@@ -91,6 +91,17 @@ def test_every_problem_is_reported_at_once_with_its_line_and_the_nearest_key(wor
     assert "hunter2" not in result.err, "values may be secrets"
 
 
+@pytest.mark.parametrize("key", ["api_key", "apikey"])
+def test_a_secret_that_was_written_into_the_file_is_not_repeated(workspace: Workspace, key: str) -> None:
+    """Not even by the traceback that -vv prints."""
+    workspace.write("finops.toml", f'[sources.vendor]\ntype = "openai"\n{key} = "sk-admin-0123456789"\n')
+    result = workspace.finops("-vv", "collect")
+    assert result.exit_code == 2
+    assert f"sources.vendor.{key}" in result.err
+    assert "Traceback" in result.err
+    assert "0123456789" not in result.err + result.out
+
+
 def test_toml_that_is_none_is_said_with_its_line(workspace: Workspace) -> None:
     workspace.write("finops.toml", "[company\n")
     result = workspace.finops("build")

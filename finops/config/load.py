@@ -83,7 +83,7 @@ def read_workspace(file: Path) -> Workspace:
             f"{len(problems)} problem{'s' if len(problems) > 1 else ''}:\n  " + "\n  ".join(problems),
             where=str(file),
             next_step="docs/configuration.md lists every key.",
-        ) from error
+        ) from None  # the cause quotes what was written, which may be a secret
     return Workspace(file.resolve().parent, config)
 
 
