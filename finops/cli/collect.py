@@ -77,19 +77,18 @@ def collect(
     """
     if since and until and until < since:
         raise UsageError("--until is before --since", next_step="Swap them.")
-    with app.warehouse() as con:
-        if dry_run:
-            from finops.cli.dryrun import dry_run as tell_what
+    if dry_run:
+        from finops.cli.dryrun import dry_run as tell_what
 
-            return tell_what(app, con, sources, since, until, strict=strict, as_json=as_json)
-        with noted(app, con, "collect") as entry:
-            from finops.cli.build import finish_loading
-            from finops.cli.load import exit_code as loads_exit_code
+        return tell_what(app, sources, since, until, strict=strict, as_json=as_json)
+    with app.warehouse() as con, noted(app, con, "collect") as entry:
+        from finops.cli.build import finish_loading
+        from finops.cli.load import exit_code as loads_exit_code
 
-            pending = finish_loading(app, con)
-            reports = collect_sources(app, con, sources, since, until, strict=strict, yes=yes)
-            stopped = strict and any(each.outcome.is_hole for each in reports)
-            entry.exit_code = SourceError.exit_code if stopped else max(exit_code(reports), loads_exit_code(pending))
+        pending = finish_loading(app, con)
+        reports = collect_sources(app, con, sources, since, until, strict=strict, yes=yes)
+        stopped = strict and any(each.outcome.is_hole for each in reports)
+        entry.exit_code = SourceError.exit_code if stopped else max(exit_code(reports), loads_exit_code(pending))
     if as_json:
         click.echo(dumps([as_data(each) for each in reports]))
     return entry.exit_code

@@ -15,26 +15,22 @@ from finops.errors import FinopsError, SourceError
 if TYPE_CHECKING:
     from finops.pipeline.collecting import Prospect
     from finops.pipeline.loading import Loader
-    from finops.warehouse.connection import Connection
 
 
 def dry_run(
-    app: App,
-    con: Connection,
-    wanted: Sequence[str],
-    since: date | None,
-    until: date | None,
-    *,
-    strict: bool,
-    as_json: bool,
-) -> int:  # fmt: skip
-    """Look at each source with calls that cost nothing, and say what a real run would fetch. The exit code."""
+    app: App, wanted: Sequence[str], since: date | None, until: date | None, *, strict: bool, as_json: bool
+) -> int:
+    """Look at each source with calls that cost nothing, and say what a real run would fetch. The exit code.
+
+    The warehouse is left alone: there may be none yet, or a run may be at work in it.
+    """
     from finops.collectors.interface import Request
     from finops.pipeline.collecting import configured, known, prospect, window
     from finops.pipeline.loading import Loader
+    from finops.warehouse.connection import connect
     from finops.warehouse.landing import Landing
 
-    loader = Loader(con, Landing(app.workspace.landing), app.catalogue, app.now)
+    loader = Loader(connect(None), Landing(app.workspace.landing), app.catalogue, app.now)
     months, held = window(app.calendar, since, until), known(loader.landing)
     code, data = 0, []
     for each in configured(app.workspace, wanted):
