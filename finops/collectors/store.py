@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Event
 from typing import Protocol
 
@@ -18,6 +18,8 @@ from finops.collectors.interface import Outcome, RemoteFile, Tell, Trouble
 JOBS = 8
 """Files fetched at the same time."""
 BLOCK = 1 << 20
+LONGEST = 240
+"""Bytes of one part of a path: what disks take, less what marks a file that is half fetched."""
 
 
 class WrongBytes(Trouble):
@@ -105,12 +107,19 @@ def inside(folder: Path, name: str) -> Path:
     """The path of a file below a folder.
 
     Raises:
-        Trouble: the name leads out of the folder.
+        Trouble: the name leads out of the folder, is too long, or is one that a disk cannot tell from another (``a//b``).
     """
-    parts = PurePosixPath(name).parts
-    if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
+    if not can_be_kept(name):
         raise Trouble(Outcome.FAILED, "has a name that is not kept", where=name, next_step="Rename it at the source.")
-    return folder.joinpath(*parts)
+    return folder.joinpath(name)
+
+
+def can_be_kept(name: str) -> bool:
+    """Is it a path below a folder, the only way to write it, and short enough? Buckets take any name."""
+    parts = name.split("/")
+    return "\0" not in name and all(
+        part not in ("", ".", "..") and len(part.encode(errors="surrogateescape")) <= LONGEST for part in parts
+    )
 
 
 def _fetch(store: Store, file: RemoteFile, target: Path, tell: Tell, stop: Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from finops.collectors.interface import (
     Trouble,
     Verdict,
 )
-from finops.collectors.store import Store, download
+from finops.collectors.store import Store, can_be_kept, download
 from finops.config.sources import FilesSource, GcpAccess
 
 
@@ -40,7 +41,12 @@ class FilesCollector:
         files = [each for each in store.files(prefix) if each.name == prefix or _is_below(each.name, prefix)]
         if not files:
             return Listing(notes=[f"{self._source.path} is empty"])
-        return Listing([self._offer(store, prefix, files)])
+        listing = Listing()
+        if not isinstance(store, LocalStore):
+            files = _kept(files, f"{store.url}/{prefix}", listing)
+        if files:
+            listing.offers.append(self._offer(store, prefix, files))
+        return listing
 
     def fetch(self, offer: Offer, files: Sequence[RemoteFile], folder: Path, tell: Tell) -> None:
         """Download what is new."""
@@ -122,6 +128,23 @@ class FilesCollector:
     def _gcp(self) -> GcpAccess:
         kept = ("type", "endpoints", "anonymous", "deadline", "credentials", "impersonate")
         return GcpAccess.model_construct(**{name: getattr(self._source, name) for name in kept})
+
+
+def _kept(files: Sequence[RemoteFile], where: str, listing: Listing) -> list[RemoteFile]:
+    """Those whose names a disk can keep; the others are a hole of the listing."""
+    folders = {parent for each in files for parent in _folders_of(each.name)}
+    kept = [each for each in files if can_be_kept(each.name) and each.name not in folders]
+    if len(kept) < len(files):
+        odd = next(each.name for each in files if not can_be_kept(each.name) or each.name in folders)
+        what = f"{len(files) - len(kept)} of {len(files)} files have names that cannot be kept on a disk, such as {odd}"
+        step = "Rename them at the source: no empty part, '.' or '..', none that is a folder too, none of more than 240 bytes."
+        listing.troubles.append(Trouble(Outcome.INCOMPLETE, what, where=where, next_step=step))
+    return kept
+
+
+def _folders_of(name: str) -> list[str]:
+    """``a``, ``a/b`` for ``a/b/c.csv``."""
+    return [name[: each.start()] for each in re.finditer("/", name)]
 
 
 def _is_below(name: str, prefix: str) -> bool:
