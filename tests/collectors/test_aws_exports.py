@@ -749,6 +749,18 @@ def test_doctor_makes_no_call_that_may_cost_money_where_it_is_to_be_dry(aws: Fak
     assert not [each for each in aws.calls if each.service == "ce"]
 
 
+def test_doctor_calls_nothing_healthy_that_it_could_not_ask_for(aws: FakeAws) -> None:
+    """A bucket may be read anonymously, or hold the export of another account: then AWS says nothing of its deliveries."""
+    aws.make_export("cur2", "acme-billing")
+    aws.publish("cur2", "2026-11", [parquet("2026-11", "1")], at=ARRIVED)
+    nobody = export(anonymous=True).examine(replace(request(), dry=True))
+    assert "health" not in {each.check for each in nobody}
+    aws.exports.clear()
+    health = next(each for each in export().examine(request()) if each.check == "health")
+    assert health.verdict is Verdict.UNKNOWN
+    assert "this account has no data export called 'cur2'" in health.detail
+
+
 def test_doctor_stops_where_nobody_is_signed_in(aws: FakeAws) -> None:
     aws.expire()
     (finding,) = export().examine(request())

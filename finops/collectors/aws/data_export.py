@@ -65,7 +65,9 @@ class AwsDataExportCollector(ExportCollector):
             return
         try:
             arn = self._arn(QUICK)
-            last = self._last_execution(arn) if arn else None
+            if not arn:
+                raise self._unknown()
+            last = self._last_execution(arn)
         except Trouble as trouble:
             listing.notes.append(
                 f"{self._source.export}: whether AWS's last deliveries failed is not known: {trouble.what}"
