@@ -210,7 +210,9 @@ def test_half_of_a_delivery_is_never_loaded(stage: Stage, story: Ledger) -> None
     before = story.months()
     stage.deliver(OCTOBER, money("12", "24"))
     stage.deliver_half(SEPTEMBER, money("1000", "2000"))
+    story.the_neighbour_delivers()
     run = story.collect()
+    assert story.has_the_neighbours_bill()
     assert run.exit_code == 3
     month = SEPTEMBER if stage.is_by_month else None
     assert [(hole.month, hole.outcome) for hole in run.holes] == [(month, stage.half_is)], run.said
@@ -229,7 +231,9 @@ def test_a_permission_that_is_lacking_is_named(stage: Stage, story: Ledger) -> N
         total = before[SEPTEMBER] + 1
         stage.deliver(SEPTEMBER, [total - 1, Decimal(1)])
         stage.deny(permission)
+        story.the_neighbour_delivers()
         run = story.collect()
+        assert story.has_the_neighbours_bill()
         assert run.exit_code == 3
         assert {hole.outcome for hole in run.holes} == {"denied"}, f"{permission}: {run.said}"
         assert run.outcome in ("denied", "incomplete")
@@ -248,7 +252,9 @@ def test_a_permission_that_is_lacking_is_named(stage: Stage, story: Ledger) -> N
 def test_credentials_that_have_run_out(stage: Stage, story: Ledger) -> None:
     unless_it_cannot(stage, "expired")
     stage.expire()
+    story.the_neighbour_delivers()
     run = story.collect()
+    assert story.has_the_neighbours_bill()
     assert (run.exit_code, run.outcome) == (3, "expired"), run.said
     assert story.months() == stage.truth
     stage.mend()
@@ -267,7 +273,9 @@ def test_throttling_passes(stage: Stage, story: Ledger) -> None:
 def test_what_is_broken_is_given_up_at_the_deadline(stage: Stage, story: Ledger) -> None:
     unless_it_cannot(stage, "broken")
     stage.break_for_ever()
+    story.the_neighbour_delivers()
     run = story.collect()
+    assert story.has_the_neighbours_bill()
     assert (run.exit_code, run.outcome) == (3, "failed"), run.said
     assert run.seconds < 4 * DEADLINE
     assert story.months() == stage.truth
@@ -277,7 +285,9 @@ def test_what_is_broken_is_given_up_at_the_deadline(stage: Stage, story: Ledger)
 
 def test_a_renamed_column_is_not_taken_for_no_money(stage: Stage, story: Ledger) -> None:
     stage.drift(SEPTEMBER, money("5", "6"))
+    story.the_neighbour_delivers()
     run = story.collect()
+    assert story.has_the_neighbours_bill()
     assert run.exit_code in (3, 4)
     assert run.months_missing & {SEPTEMBER, None}, run.said
     assert {hole.outcome for hole in run.holes} == {"changed"}, run.said

@@ -70,12 +70,19 @@ class Ledger:
     def __post_init__(self) -> None:
         neighbour = f'[sources.{NEIGHBOUR}]\ntype = "files"\npath = "neighbour"\n'
         self.workspace.write("finops.toml", f'[company]\nname = "Test"\n{self.stage.toml(SOURCE)}{neighbour}')
-        self.workspace.write("neighbour/focus.csv", focus_csv("1", account="neighbour", month="2026-09"))
+        (self.workspace.folder / "neighbour").mkdir()
+        self._neighbours_bill = Decimal(0)
 
     def finops(self, *args: str) -> Result:
         result = self.workspace.finops("--today", self.stage.today.isoformat(), "-vv", *args)
         self.said += result.out + result.err
         return result
+
+    def the_neighbour_delivers(self) -> None:
+        """From the next run on the neighbour's bill must be in the ledger, whatever becomes of the source under test."""
+        self._neighbours_bill += 1
+        bill = focus_csv(str(self._neighbours_bill), account="neighbour", month="2026-09")
+        self.workspace.write("neighbour/focus.csv", bill)
 
     def collect(self, *args: str) -> Run:
         """A run today. The neighbour is read, whatever becomes of the source."""
@@ -85,7 +92,7 @@ class Ledger:
         assert result.out, result.err
         by_name = {each["source"]: each for each in result.json()}
         source = by_name[SOURCE]
-        assert by_name[NEIGHBOUR]["outcome"] == "complete", result.err
+        assert by_name[NEIGHBOUR]["outcome"] == ("complete" if self._neighbours_bill else "empty"), result.err
         run = Run(result.exit_code, source["outcome"], self.holes(source), source, result.out + result.err, seconds)
         said = {(each["billing_period"], each["outcome"], each["what"]) for each in source["holes"]}
         assert said == {(f"{h.month:%Y-%m}" if h.month else None, h.outcome, h.what) for h in run.holes}, result.err
@@ -110,6 +117,13 @@ class Ledger:
                 f"WHERE x_SourceId = '{SOURCE}' GROUP BY 1 HAVING sum(BilledCost) <> 0 ORDER BY 1"
             )
         )
+
+    def has_the_neighbours_bill(self) -> bool:
+        """Is all of it there that the neighbour has delivered?"""
+        rows = self.workspace.query(
+            f"SELECT sum(BilledCost) FROM focus.cost_and_usage WHERE x_SourceId = '{NEIGHBOUR}'"
+        )
+        return rows == [(self._neighbours_bill,)]
 
     def names(self) -> set[str]:
         """What the inventory calls the things that the source knows."""
