@@ -655,3 +655,26 @@ def test_a_settled_month_in_landing_is_not_offered_anew(world: LlmWorld) -> None
 
 def test_the_fake_spells_numbers_as_they_are() -> None:
     assert spelt({"value": Decimal("0.10"), "tiny": Decimal("4E-7")}) == b'{\n "value": 0.10,\n "tiny": 0.0000004\n}'
+
+
+@pytest.mark.parametrize(("vendor", "source"), [("openai", "gpt"), ("anthropic", "claude")])
+@pytest.mark.parametrize("days", ["all", "one"])
+def test_days_that_had_charges_and_are_not_mentioned_any_more_are_a_hole(
+    configured: Workspace, world: LlmWorld, vendor: str, source: str, days: str
+) -> None:
+    fill(world)
+    collect(configured, source)
+    before = sums(configured, source)
+
+    def forgetful(page: dict[str, Any]) -> None:
+        page["data"] = [] if days == "all" else page["data"][: DAY.day - 1] + page["data"][DAY.day :]
+
+    getattr(world, vendor).edit(forgetful)
+    done = collect(configured, source, today=TODAY + timedelta(days=1))
+
+    assert done.exit_code == 3 and (source, "incomplete", "2026-10") in holes(configured)
+    assert before and sums(configured, source) == before
+    getattr(world, vendor).heal()
+    getattr(world, vendor).forget(DAY, DAY)
+    assert collect(configured, source, today=TODAY + timedelta(days=2)).exit_code == 0
+    assert sums(configured, source) == {}, "a day that is there and has no charges any more is a statement"

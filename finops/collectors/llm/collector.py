@@ -26,7 +26,7 @@ from finops.collectors.interface import (
     Verdict,
 )
 from finops.collectors.llm.http import Api, Vendor
-from finops.collectors.llm.pages import Report, days_asked, emptied, month_end, pages, write
+from finops.collectors.llm.pages import Report, days_asked, days_with_results, emptied, month_end, pages, write
 from finops.config.sources import LlmVendor
 
 LATE = 3
@@ -57,6 +57,8 @@ class LlmCollector(ABC):
         self._source = source
         self._with_usage = usage
         self._today = datetime.now(tz=UTC).date()
+        self._before: dict[date, set[date]] = {}
+        """By month: the days that have charges on the pages in landing."""
 
     def look(self, request: Request) -> Listing:
         """The months that have begun; one call asks whether the key may read costs, one whether it may read names.
@@ -69,7 +71,11 @@ class LlmCollector(ABC):
         listing = Listing()
         for month in request.months():
             if month <= request.today:
-                listing.offers.append(self._offer("costs", month, request.today))
+                costs = self._offer("costs", month, request.today)
+                listing.offers.append(costs)
+                known = request.known.get(costs.key)
+                held = [path for name, (_, path) in known.files.items() if "/page-" in name] if known else []
+                self._before[month] = days_with_results(self.costs, held)
                 if self._with_usage:
                     listing.offers.append(self._offer("usage", month, request.today))
         try:
@@ -104,7 +110,8 @@ class LlmCollector(ABC):
 
     def fetch_costs(self, month: date, target: Path, tell: Tell) -> None:
         """Write the month's pages of costs."""
-        write(pages(self.api, self.costs, month, self._today), target, "page", tell, all_pages=True)
+        asked = pages(self.api, self.costs, month, self._today, self._before.get(month, set()))
+        write(asked, target, "page", tell, all_pages=True)
 
     def _fetch_usage(self, month: date, target: Path, tell: Tell) -> None:
         """Write the pages that have something in them; of a month without anything, one that says so."""

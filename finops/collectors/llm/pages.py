@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -48,8 +49,13 @@ def days_asked(month: date, today: date) -> tuple[date, date]:
     return month, min(month_end(month), today + timedelta(days=1))
 
 
-def pages(api: Api, report: Report, month: date, today: date) -> Iterator[Answer]:
+def pages(
+    api: Api, report: Report, month: date, today: date, before: Collection[date] = frozenset()
+) -> Iterator[Answer]:
     """The pages of a month, in the vendor's order.
+
+    Args:
+        before: days that had results when they were asked for the last time. They may have none now, but must be there.
 
     Raises:
         Trouble: as ``Api.get``; changed: they are of another shape, of other days, or do not end; incomplete: days are missing.
@@ -64,7 +70,7 @@ def pages(api: Api, report: Report, month: date, today: date) -> Iterator[Answer
         yield answer
         if not answer.page["has_more"]:
             missing = _missing(days, start, min(end, today)) if report.every_day and days else None
-            if missing:
+            if missing := missing or min(set(before) - days, default=None):
                 raise Trouble(
                     Outcome.INCOMPLETE,
                     f"does not say anything about {missing}",
@@ -78,6 +84,18 @@ def pages(api: Api, report: Report, month: date, today: date) -> Iterator[Answer
             raise _changed(api, report, what)
         tokens.add(token)
     raise _changed(api, report, f"has more than {MOST_PAGES} pages for one month")
+
+
+def days_with_results(report: Report, files: Iterable[Path]) -> set[date]:
+    """The days that have results on pages that were written before. A file that is no such page has none."""
+    found = set[date]()
+    for file in files:
+        try:
+            page = json.loads(file.read_bytes())
+            found |= {report.day(bucket) for bucket in page["data"] if bucket["results"]}
+        except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            continue
+    return found
 
 
 def write(answers: Iterator[Answer], folder: Path, name: str, tell: Tell, *, all_pages: bool) -> int:
