@@ -600,6 +600,25 @@ def test_streams_that_never_come_are_given_up_at_the_deadline(
     assert time.monotonic() - started < 4 * FAIL_FAST
 
 
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_stream_that_stands_still_is_opened_again_and_given_up_if_nothing_comes(
+    bigquery: FakeBigQuery, storage: FakeBigQueryStorage, tmp_path: Path, batches: int
+) -> None:
+    bigquery.add(TABLE, date(2026, 10, 2), [charge(at(f"2026-10-02T{hour:02}:00"), "1.10") for hour in range(20)])
+    storage.stalls_after = batches
+    reader = by_storage(bigquery, storage, deadline=1)
+    offer = reader.look(request()).offers[0]
+    started = time.monotonic()
+    if batches:
+        fetched(reader, offer, tmp_path)
+        assert sum(pq.ParquetFile(each).metadata.num_rows for each in tmp_path.rglob("*.parquet")) == 20
+    else:
+        with pytest.raises(Trouble) as caught:
+            fetched(reader, offer, tmp_path)
+        assert caught.value.outcome is Outcome.FAILED
+    assert time.monotonic() - started < 10
+
+
 # how it is reached
 
 

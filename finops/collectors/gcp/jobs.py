@@ -211,8 +211,39 @@ class _Reader:
         return self._client.create_read_session(**asked | {"retry": self._retry(end), "timeout": PATIENCE})
 
     def read_rows(self, name: str, offset: int = 0) -> Any:
-        """As the client's own."""
-        return self._client.read_rows(name, offset, retry=self._retry(time.monotonic() + self._deadline))
+        """As the client's own. A stream that stands still for the deadline is opened anew, and given up if nothing comes."""
+        from google.cloud.bigquery_storage_v1.reader import ReadRowsStream
+
+        make: Any = ReadRowsStream
+        return make(_Rows(self._client, self._retry, self._deadline), name, offset, {})
+
+
+class _Rows:
+    """Opens streams that end at the deadline. The client's own last a day, even if nothing comes."""
+
+    def __init__(self, client: Any, retry: Callable[[float], Any], deadline: float) -> None:
+        self._client = client
+        self._retry = retry
+        self._deadline = deadline
+
+    def read_rows(self, read_stream: str, offset: int) -> Iterator[Any]:
+        """The stream from a row on; at the deadline, if there was progress, an error after which it is opened again."""
+        from google.api_core.exceptions import DeadlineExceeded, ServiceUnavailable
+        from google.cloud.bigquery_storage_v1.services.big_query_read import BigQueryReadClient
+
+        retry = self._retry(time.monotonic() + self._deadline)
+        call: Any = BigQueryReadClient.read_rows
+        came = False
+        try:
+            for answer in call(
+                self._client, read_stream=read_stream, offset=offset, retry=retry, timeout=self._deadline
+            ):
+                came = True
+                yield answer
+        except DeadlineExceeded as error:
+            if not came:
+                raise
+            raise ServiceUnavailable("the stream took longer than the deadline") from error  # type: ignore[no-untyped-call]
 
 
 def has_storage(source: GcpBigQuery) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -35,6 +36,8 @@ class FakeBigQueryStorage:
         """So many streams break after their first batch."""
         self.down = False
         """Does every stream break before its first batch?"""
+        self.stalls_after: int | None = None
+        """After so many batches every stream stands still, without an error."""
         self.calls: list[str] = []
         self._server = grpc.server(ThreadPoolExecutor(4))
         self._server.add_generic_rpc_handlers([
@@ -83,7 +86,9 @@ class FakeBigQueryStorage:
         share = -(-rows.num_rows // int(count))
         mine = rows.slice(int(number) * share, share).slice(request.offset).combine_chunks()
         schema: ArrowSchema | None = ArrowSchema(serialized_schema=rows.schema.serialize().to_pybytes())
-        for batch in mine.to_batches(ROWS_PER_BATCH):
+        for sent, batch in enumerate(mine.to_batches(ROWS_PER_BATCH)):
+            while sent == self.stalls_after and context.is_active():
+                time.sleep(0.05)
             content = batch.serialize().to_pybytes()
             records = ArrowRecordBatch(serialized_record_batch=content)
             yield ReadRowsResponse(arrow_record_batch=records, row_count=batch.num_rows, arrow_schema=schema)
