@@ -498,6 +498,31 @@ def test_a_column_that_is_gone_is_named_and_nothing_is_read(bigquery: FakeBigQue
     assert bigquery.queries() == []
 
 
+@pytest.mark.parametrize(
+    ("partition", "day"),
+    [("ChargePeriodStart", "ChargePeriodStart"), (None, "x_ExportTime")],
+    ids=["partitioned by the charges' time", "a copy without partitions"],
+)
+def test_rows_without_a_day_are_not_left_out_without_a_word(
+    bigquery: FakeBigQuery, partition: str | None, day: str
+) -> None:
+    table = bigquery.create(TABLE, FOCUS, partition=partition)
+    bigquery.add(TABLE, OCTOBER, [focus_charge(at("2026-10-01T10:00"), 1), focus_charge(at("2026-10-01T11:00"), 7)])
+    table.rows[-1][1][day] = None
+    found = trouble(collector(bigquery))
+    assert found.outcome is Outcome.CHANGED and "1 rows of 2026-10 without the day" in found.what
+
+
+def test_a_new_column_may_have_any_name(bigquery: FakeBigQuery, tmp_path: Path) -> None:
+    bigquery.create(TABLE, FOCUS)
+    bigquery.add_column(TABLE, "x-List (new)", "BIGNUMERIC")
+    bigquery.add(TABLE, OCTOBER, [focus_charge(at("2026-10-01T10:00"), 1, **{"x-List (new)": "0.000000000001"})])
+    reader = collector(bigquery)
+    fetched(reader, reader.look(request()).offers[0], tmp_path)
+    (file,) = tmp_path.rglob("*.parquet")
+    assert Decimal(pq.read_table(file)["x-List (new)"][0].as_py()) == Decimal("0.000000000001")
+
+
 def test_an_invoice_month_that_is_none(bigquery: FakeBigQuery) -> None:
     bigquery.add(TABLE, date(2026, 10, 2), [charge(at("2026-10-01T10:00"), 1, month="soon")])
     assert trouble(collector(bigquery)).outcome is Outcome.CHANGED

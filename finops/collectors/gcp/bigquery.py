@@ -127,6 +127,13 @@ class GcpBigQueryCollector:
         found: Months = defaultdict(lambda: defaultdict(Figures))
         for row in self._jobs.rows(sql):
             month = _month(row, self._source.table)
+            if row["day"] is None:
+                raise Trouble(
+                    Outcome.CHANGED,
+                    f"has {row['row_count']:,} rows of {month:%Y-%m} without the day that they are fetched by",
+                    where=self._source.table,
+                    next_step="Look at these rows; nothing is read until then.",
+                )
             found[month][row["day"]].add(row["currency"], row["row_count"], row["cost"], row["credits"], row["newest"])
         return found
 

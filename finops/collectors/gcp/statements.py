@@ -14,10 +14,11 @@ from finops.collectors.gcp.export import Export
 DAY = "finops_day"
 """The column added to fetched rows: the day that they are of."""
 SCALE = 1_000_000
+PENDING = "_PARTITIONTIME"
 
 
 def profile(export: Export, since: date | None, months: Sequence[date] = ()) -> str:
-    """Rows, costs and credits by month, day and currency.
+    """Rows, costs and credits by month, day and currency. Rows without a day are among them, so that they are not overlooked.
 
     Args:
         since: the first day that is looked at; None: all.
@@ -28,10 +29,10 @@ def profile(export: Export, since: date | None, months: Sequence[date] = ()) -> 
     credits = "0" if export.kind == "focus" else f"(SELECT SUM({_whole('c.amount')}) FROM UNNEST(credits) AS c)"
     newest = f"MAX({export.newest_column})" if export.newest_column else "CAST(NULL AS TIMESTAMP)"
     wanted = []
-    if since:
-        wanted.append(f"{export.day_column} >= {_moment(export, since)}")
-    elif export.partitioned:
-        wanted.append(f"{export.day_column} >= {_moment(export, date(1970, 1, 1))}")
+    if since or export.partitioned:
+        from_ = f"{export.day_column} >= {_moment(export, since or date(1970, 1, 1))}"
+        # without a partition time are only rows that BigQuery has not yet put into their partition
+        wanted.append(from_ if export.day_column == PENDING else f"({from_} OR {export.day_column} IS NULL)")
     if months:
         wanted.append(f"{_month(export)} IN ({', '.join(_name(month) for month in months)})")
     return (
@@ -54,7 +55,7 @@ def rows(export: Export, month: date, days: Sequence[date], until: str = "") -> 
     known = ""
     if until and export.newest_column:
         known = f" AND (CAST({export.newest_column} AS TIMESTAMP) <= TIMESTAMP('{until}') OR {export.newest_column} IS NULL)"
-    texts = ", ".join(f"CAST({name} AS STRING) AS {name}" for name in export.wide)
+    texts = ", ".join(f"CAST(`{name}` AS STRING) AS `{name}`" for name in export.wide)
     return (
         f"SELECT *{f' REPLACE ({texts})' if texts else ''}, DATE({export.day_column}) AS {DAY} FROM `{export.table}` "
         f"WHERE ({' OR '.join(spans)}) AND {_month(export)} = {_name(month)}{known}"
