@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from finops.errors import SourceError
 
 if TYPE_CHECKING:
     from finops.collectors.interface import Finding
+    from finops.pipeline.collecting import Configured
 
 MARKS = {"ok": ("ok", "green"), "warning": ("!!", "yellow"), "failed": ("no", "red"), "unknown": ("??", "cyan")}
 
@@ -47,7 +48,7 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json:
 
     found = configured(app.workspace, sources)
     if policy:
-        return _policy({each.source_id: list(each.collector.permissions()) for each in found}, as_json)
+        return _policy(found, as_json)
     months = window(app.calendar, None, None)
     held = known(Landing(app.workspace.landing))
     data: dict[str, list[dict[str, Any]]] = {}
@@ -81,11 +82,12 @@ def _line(app: App, finding: Finding) -> None:
         click.echo(f"      {finding.next_step}")
 
 
-def _policy(needs: dict[str, Any], as_json: bool) -> int:
-    from finops.collectors.policy import policies
+def _policy(found: Sequence[Configured], as_json: bool) -> int:
+    from finops.collectors.policy import Need, policies
 
+    needs = [Need(each.source_id, each.source, each.collector.permissions()) for each in found]
     if as_json:
-        click.echo(dumps({source: [vars(each) for each in some] for source, some in needs.items()}))
+        click.echo(dumps({each.source_id: [vars(some) for some in each.permissions] for each in needs}))
         return 0
     texts = policies(needs)
     for name, text in texts.items():

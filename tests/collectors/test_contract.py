@@ -375,7 +375,7 @@ def test_the_policy_for_aws_is_one_that_iam_reads(stage: Stage, ledger: Ledger) 
         return
     heading, _, policy = text.partition("\n")
     document, _ = json.JSONDecoder().raw_decode(policy)
-    assert heading == "# AWS, an IAM policy"
+    assert heading == "# AWS, an IAM policy for the identity that finops runs as (source under-test)"
     assert document["Version"] == "2012-10-17"
     assert {each["Effect"] for each in document["Statement"]} == {"Allow"}
     assert len({each["Sid"] for each in document["Statement"]}) == len(document["Statement"])

@@ -69,7 +69,10 @@ class FilesCollector:
                 Permission("s3:GetObject", f"{listed}/{prefix}*", "to fetch the files"),
             ]
         if scheme == "gs":
+            from finops.collectors.gcp.access import acting_as
+
             return [
+                *acting_as(self._source),
                 Permission("storage.objects.list", f"gs://{bucket}", f"to see what is below {prefix or 'its root'}"),
                 Permission("storage.objects.get", f"gs://{bucket}", "to fetch the files"),
             ]

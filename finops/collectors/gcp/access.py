@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from finops.collectors.gcp.troubles import as_trouble
+from finops.collectors.gcp.troubles import ACT_AS, as_trouble
+from finops.collectors.interface import Permission
 from finops.config.secrets import Secret
 from finops.errors import ConfigError
 
@@ -59,6 +60,13 @@ def identity(found: Any) -> str:
     return {"AnonymousCredentials": "nobody (anonymous)"}.get(
         type(found).__name__, "your application default credentials"
     )
+
+
+def acting_as(source: Access) -> Sequence[Permission]:
+    """What the calling identity needs to act as the service account; nothing where none is configured."""
+    if not source.impersonate:
+        return []
+    return [Permission(ACT_AS, f"service account {source.impersonate}", "to act as it")]
 
 
 def _own(secret: Secret | None, folder: Path, scopes: Sequence[str]) -> tuple[Any, str]:

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from finops.collectors.gcp import access, statements
 from finops.collectors.gcp.export import Export, export_of
 from finops.collectors.gcp.jobs import Jobs, has_storage
-from finops.collectors.gcp.troubles import ACT_AS
 from finops.collectors.interface import Finding, Outcome, Permission, Request, Trouble, Verdict
 from finops.config.sources import GcpBigQuery
 from finops.errors import FinopsError
@@ -33,9 +32,7 @@ def permissions(source: GcpBigQuery) -> Sequence[Permission]:
             Permission("bigquery.readsessions.create", project, why, optional=True),
             Permission("bigquery.readsessions.getData", project, why, optional=True),
         ]
-    if source.impersonate:
-        listed.append(Permission(ACT_AS, f"service account {source.impersonate}", "to act as it"))
-    return listed
+    return [*listed, *access.acting_as(source)]
 
 
 def examine(source: GcpBigQuery, jobs: Jobs, request: Request) -> Sequence[Finding]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from finops.collectors.gcp.access import acting_as
 from finops.collectors.gcp.billing_api import HOST, BillingApi
 from finops.collectors.interface import (
     Finding,
@@ -119,7 +120,8 @@ class GcpBillingCollector:
             else ("billing.accounts.list", "to see the billing accounts")
         )
         link = ("billing.resourceAssociations.list", "to see the projects that are linked to it")
-        return [Permission(action, on, reason) for on in accounts for action, reason in ((see, why), link)]
+        needed = [Permission(action, on, reason) for on in accounts for action, reason in ((see, why), link)]
+        return [*needed, *acting_as(self._source)]
 
     def examine(self, request: Request) -> Sequence[Finding]:
         """Identity, access, closed accounts, projects without billing."""
