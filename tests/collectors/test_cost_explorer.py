@@ -471,6 +471,25 @@ def test_each_month_is_paid_for_once_a_day_until_it_is_settled(workspace: Worksp
     ]
 
 
+def test_an_answer_without_the_days_that_had_charges_is_a_hole(workspace: Workspace, fake: FakeCostExplorer) -> None:
+    configure(workspace, fake, "allow_cost = true")
+    workspace.finops("--today", "2026-10-05", "collect")
+    before = workspace.query("SELECT sum(BilledCost) FROM focus.cost_and_usage")
+    answer = fake.answer
+    fake.answer = lambda asked: answer(asked) | {"ResultsByTime": []}  # type: ignore[method-assign]
+
+    run = workspace.finops("--today", "2026-10-06", "collect")
+
+    assert run.exit_code == 3
+    assert workspace.query("SELECT sum(BilledCost) FROM focus.cost_and_usage") == before
+    assert workspace.query("SELECT outcome, strftime(billing_period, '%Y-%m') FROM ops.holes") == [
+        ("incomplete", "2026-09")
+    ]
+    fake.answer, fake.charges = answer, []  # type: ignore[method-assign]
+    assert workspace.finops("--today", "2026-10-07", "collect").exit_code == 0
+    assert workspace.query("SELECT count(*) FROM focus.cost_and_usage") == [(0,)], "days without groups are a statement"
+
+
 def test_a_denied_run_keeps_the_months_it_had(workspace: Workspace, fake: FakeCostExplorer) -> None:
     configure(workspace, fake, "allow_cost = true")
     workspace.finops("--today", "2026-10-05", "collect")

@@ -51,6 +51,8 @@ class AwsCostExplorerCollector:
     def __init__(self, source_id: str, source: AwsCostExplorer, folder: Path) -> None:
         self._source_id, self._source = source_id, source
         self._accounts = sorted(set(source.accounts)) or [""]
+        self._before: dict[date, set[tuple[str, str]]] = {}
+        """By month: the accounts and days that have charges in landing's answers."""
 
     @property
     def source_id(self) -> str:
@@ -100,7 +102,7 @@ class AwsCostExplorerCollector:
         allowed = None if self._source.allow_cost else max(3 * announced, announced + 10)
         for left in folder.glob("*.json"):
             left.unlink()  # pages of an interrupted run do not go with these
-        calls = 0
+        calls, silent = 0, set(self._before.get(month, ()))
         for account in self._accounts:
             for number, (asked, answer) in enumerate(pages(self._source, caller, account, month, day), start=1):
                 calls += 1
@@ -108,6 +110,7 @@ class AwsCostExplorerCollector:
                 page = json.dumps({"request": request, "answer": answer}, indent=1, sort_keys=True)
                 (folder / name).write_text(page, encoding="utf-8")
                 tell(name, len(page))
+                silent -= {(account, each["TimePeriod"]["Start"]) for each in answer["ResultsByTime"]}
                 if answer.get("NextPageToken") and allowed is not None and calls >= allowed:
                     raise Trouble(
                         Outcome.UNAPPROVED,
@@ -116,6 +119,14 @@ class AwsCostExplorerCollector:
                         next_step="Agree to any number with allow_cost = true in the source.",
                         period=month,
                     )
+        if silent:
+            raise Trouble(
+                Outcome.INCOMPLETE,
+                f"does not say anything about {min(day for _, day in silent)}, which had charges before",
+                where=f"Cost Explorer of account {caller}, {month:%Y-%m}",
+                next_step="The next run asks again; until then the month stays as it was.",
+                period=month,
+            )
 
     def permissions(self) -> Sequence[Permission]:
         """One paid call. Who asks, STS tells everyone."""
@@ -147,7 +158,14 @@ class AwsCostExplorerCollector:
 
     def _offer(self, caller: str, month: date, known: Fetched | None, today: date, *, too_old: bool) -> Offer:
         key, version = _key(caller, month), f"{today.isoformat()} {self._fingerprint()}"
-        answers = self._answers(known) if known else []
+        held = self._answers(known) if known else []
+        answers = [answer for _, answer in held]
+        self._before[month] = {
+            (account, day["TimePeriod"]["Start"])
+            for account, answer in held
+            for day in answer["ResultsByTime"]
+            if day.get("Groups")
+        }
         if known and (too_old or self._is_settled(month, known, answers)):
             return Offer(key, known.version, period=month, note=f"settled, as it was on {known.version[:10]}")
         calls = max(len(self._accounts), len(answers))
@@ -169,8 +187,8 @@ class AwsCostExplorerCollector:
         final = bool(days) and not any(each.get("Estimated") for each in days)
         return final and date.fromisoformat(day) >= following(month) + SETTLED
 
-    def _answers(self, known: Fetched) -> list[dict[str, Any]]:
-        """The answers that landing has of a month, page after page; none if they are not whole."""
+    def _answers(self, known: Fetched) -> list[tuple[str, dict[str, Any]]]:
+        """The answers that landing has of a month with the account that was asked for, page after page; none if not whole."""
         found = []
         for account in self._accounts:
             token, number = "first", 0
@@ -180,7 +198,7 @@ class AwsCostExplorerCollector:
                     page = json.loads(
                         known.files[_name(account, number)][1].read_text(encoding="utf-8"), parse_float=str
                     )
-                    found.append(page["answer"])
+                    found.append((account, page["answer"]))
                 except (KeyError, OSError, ValueError):
                     return []
                 token = page["answer"].get("NextPageToken")
