@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from finops.collectors import small
 from finops.collectors.aws.cur import AwsCurCollector
 from finops.collectors.aws.data_export import AwsDataExportCollector
 from finops.collectors.aws.exports import ExportCollector
@@ -501,6 +502,53 @@ def test_credentials_that_run_out_in_between_do_not_make_months_wait(aws: FakeAw
     listing = export().look(request("2026-09", "2026-12"))
     assert [each.outcome for each in listing.troubles] == [Outcome.EXPIRED] * 3
     assert len(aws.called("s3:GetObject")) == 1
+
+
+def test_months_that_are_not_tried_any_more_name_their_own_place(aws: FakeAws) -> None:
+    aws.make_export("cur2", "acme-billing")
+    for month in ("2026-09", "2026-10", "2026-11"):
+        aws.publish("cur2", month, [parquet(month, "1")], at=ARRIVED)
+    aws.answer("s3:GetObject", "ExpiredToken")
+    first, *others = export().look(request("2026-09", "2026-12")).troubles
+    assert "BILLING_PERIOD=2026-09/" in first.where
+    assert [(each.period, each.where) for each in others] == [
+        (date(2026, 10, 1), "s3://acme-billing/exports/cur2/metadata/BILLING_PERIOD=2026-10/"),
+        (date(2026, 11, 1), "s3://acme-billing/exports/cur2/metadata/BILLING_PERIOD=2026-11/"),
+    ]
+    assert {each.what for each in others} == {f"was not read, for an earlier month could not be: {first.what}"}
+    assert {each.next_step for each in others} == {first.next_step}
+
+
+def test_a_month_of_which_there_is_nothing_is_judged_as_ever_when_another_fails(aws: FakeAws) -> None:
+    aws.make_export("cur2", "acme-billing")
+    for month in ("2026-08", "2026-11"):
+        aws.publish("cur2", month, [parquet(month, "1")], at=ARRIVED)
+    aws.answer("s3:GetObject", "ExpiredToken")
+    listing = export().look(request("2026-08", "2027-01"))
+    assert [(each.period, each.outcome) for each in listing.troubles] == [
+        (date(2026, 8, 1), Outcome.EXPIRED),
+        (date(2026, 9, 1), Outcome.MISSING),
+        (date(2026, 10, 1), Outcome.MISSING),
+        (date(2026, 11, 1), Outcome.EXPIRED),
+    ]
+
+
+def test_what_is_too_large_for_a_manifest_is_not_read_into_memory(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.make_export("cur2", "acme-billing")
+    for month in ("2026-10", "2026-11"):
+        aws.publish("cur2", month, [parquet(month, "1")], at=ARRIVED)
+    manifest = "exports/cur2/metadata/BILLING_PERIOD=2026-10/cur2-Manifest.json"
+    aws.put("acme-billing", manifest, b"{" + b" " * 100_000 + b"}")
+    monkeypatch.setattr(small, "LARGEST", 100_000)
+    listing = export().look(request())
+    assert [each.key[-7:] for each in listing.offers] == ["2026-11"]
+    trouble = only_trouble(listing)
+    assert (trouble.outcome, trouble.where, trouble.period) == (
+        Outcome.CHANGED, f"s3://acme-billing/{manifest}", date(2026, 10, 1),
+    )  # fmt: skip
+    assert "more than 100,000 bytes" in trouble.what
 
 
 def test_throttling_and_server_errors_pass(aws: FakeAws, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ import pytest
 from conftest import FIXTURES, Workspace, focus_csv
 from pydantic import ValidationError
 
+from finops.collectors import small
+from finops.collectors.azure.blob import BlobStore
 from finops.collectors.azure.export import AzureExportCollector
 from finops.collectors.interface import Fetched, Listing, Offer, Outcome, Request, Trouble, Verdict
 from finops.config.sources import AzureExport
@@ -429,6 +431,20 @@ def test_bytes_that_differ_from_their_md5_are_refused(azure: FakeBlobService, tm
     blob.data = blob.data[:-2] + b"9\n"
     with pytest.raises(Trouble, match="other bytes"):
         fetch(collecting, offer, tmp_path)
+
+
+def test_what_is_too_large_for_a_manifest_is_not_read_into_memory(
+    azure: FakeBlobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small, "LARGEST", 1000)
+    deliver(azure, f"{OCTOBER}{GUID}/", "1")
+    deliver(azure, f"costs/focus/20260901-20260930/{GUID}/", "1", when="2026-09-26T05:00")
+    azure.put("exports", f"{OCTOBER}{GUID}/manifest.json", " " * 1001, at=at("2026-10-26T05:00"))
+    listing = collector(azure).look(request(since="2026-09-01"))
+    assert [each.period for each in listing.offers] == [date(2026, 9, 1)]
+    assert (trouble(listing).outcome, trouble(listing).period) == (Outcome.CHANGED, date(2026, 10, 1))
+    with pytest.raises(Trouble, match="more than 1,000 bytes"):
+        BlobStore(source(azure), Path()).read(f"{OCTOBER}{GUID}/manifest.json")
 
 
 def landed(offer: Offer) -> Fetched:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from conftest import Workspace, focus_csv
 
+from finops.collectors import small
 from finops.collectors.files.folder import FilesCollector
 from finops.collectors.gcp.gcs import GcsStore
 from finops.collectors.interface import Outcome, RemoteFile, Request, Trouble
@@ -126,6 +127,19 @@ def test_a_connection_that_breaks_is_tried_again_and_given_up(gcs: FakeGcs, tmp_
     gcs.works_again()
     fetch(place, files, tmp_path)
     assert (tmp_path / "a.csv").read_text() == "0123456789"
+
+
+def test_a_manifest_is_read_whole_and_nothing_larger_is(gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in ("{}", ""):
+        gcs.put("exports", "manifest.json", content)
+        assert store(gcs).read("manifest.json") == content.encode()
+    monkeypatch.setattr(small, "LARGEST", 1000)
+    gcs.put("exports", "manifest.json", "1" * 1000)
+    assert len(store(gcs).read("manifest.json")) == 1000
+    gcs.put("exports", "manifest.json", "1" * 1001)
+    with pytest.raises(Trouble, match="more than 1,000 bytes") as raised:
+        store(gcs).read("manifest.json")
+    assert (raised.value.outcome, raised.value.where) == (Outcome.CHANGED, "gs://exports/manifest.json")
 
 
 @pytest.mark.parametrize("removed", [True, False])

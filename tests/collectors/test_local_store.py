@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from finops.collectors import small
 from finops.collectors.files.local import LocalStore
 from finops.collectors.interface import Outcome, Trouble
 from finops.collectors.store import download
@@ -78,6 +79,16 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(Trouble) as raised:
         list(store.blocks(file, 0))
     assert raised.value.outcome is Outcome.INCOMPLETE
+
+
+def test_a_manifest_is_read_whole_and_nothing_larger_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small, "LARGEST", 1000)
+    write(tmp_path, "manifest.json", "1" * 1000)
+    assert len(LocalStore(tmp_path).read("manifest.json")) == 1000
+    write(tmp_path, "manifest.json", "1" * 1001)
+    with pytest.raises(Trouble, match="more than 1,000 bytes") as raised:
+        LocalStore(tmp_path).read("manifest.json")
+    assert (raised.value.outcome, raised.value.where) == (Outcome.CHANGED, f"{tmp_path}/manifest.json")
 
 
 def test_a_name_that_leads_out_is_refused(tmp_path: Path) -> None:

@@ -107,14 +107,16 @@ class ExportCollector(ABC):
         listing = Listing()
         given_up: Trouble | None = None
         for month in request.months():
-            if given_up:
-                listing.troubles.append(_for_month(given_up, month))
+            if given_up and month in months.manifests_in:
+                listing.troubles.append(
+                    _not_tried(given_up, month, f"s3://{place.bucket}/{months.manifests_in[month][0]}")
+                )
                 continue
             try:
                 self._look_at(month, request, store, place, months, listing)
             except Trouble as trouble:
                 listing.troubles.append(_for_month(trouble, month))
-                given_up = trouble if trouble.outcome in _HOPELESS else None
+                given_up = given_up or (trouble if trouble.outcome in _HOPELESS else None)
         self.health(request, listing)
         return listing
 
@@ -249,6 +251,12 @@ def _url(place: Place) -> str:
 
 def _fewest(files: Sequence[RemoteFile]) -> int:
     return min(each.name.count("/") for each in files)
+
+
+def _not_tried(met: Trouble, month: date, where: str) -> Trouble:
+    """What an earlier month met, for one that was not looked at any more."""
+    what = f"was not read, for an earlier month could not be: {met.what}"
+    return Trouble(met.outcome, what, where=where, next_step=met.next_step, period=month)
 
 
 def _for_month(trouble: Trouble, month: date) -> Trouble:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC
 from typing import Any
 
@@ -14,6 +15,7 @@ from finops.collectors.aws.session import client, is_passing
 from finops.collectors.aws.troubles import calling, code_of
 from finops.collectors.interface import Outcome, RemoteFile, Trouble
 from finops.collectors.retry import FIRST_WAIT, LONGEST_WAIT
+from finops.collectors.small import Small
 from finops.collectors.store import BLOCK, WrongBytes
 from finops.config.sources import AwsAccess
 
@@ -58,15 +60,16 @@ class S3Store:
         return [each["Prefix"] for page in self._pages(prefix, "/") for each in page.get("CommonPrefixes", ())]
 
     def read(self, name: str) -> bytes:
-        """An object, whole.
+        """A small object, whole.
 
         Raises:
-            Trouble: it is not there, not allowed, or could not be read until the deadline.
+            Trouble: it is not there, not allowed, too large, or could not be read until the deadline.
         """
-        content = b""
-        for block in self._body(RemoteFile(name), 0, whole=True):
-            content += block
-        return content
+        content = Small(self._where(name))
+        with closing(self._body(RemoteFile(name), 0, whole=True)) as blocks:
+            for block in blocks:
+                content.write(block)
+        return content.getvalue()
 
     def blocks(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         """An object's bytes from ``start`` on. After a broken connection only the missing bytes are asked for."""
@@ -83,7 +86,7 @@ class S3Store:
             self._note(file, head)
         return file.version if self._is_md5.get((file.name, file.version)) else ""
 
-    def _body(self, file: RemoteFile, start: int, *, whole: bool) -> Iterator[bytes]:
+    def _body(self, file: RemoteFile, start: int, *, whole: bool) -> Generator[bytes]:
         """Blocks of an object, continued until ``file.bytes``; ``whole``: until what the answer says is its size."""
         at, size, wait = start, file.bytes, FIRST_WAIT
         gives_up = time.monotonic() + self._source.deadline

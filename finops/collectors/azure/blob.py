@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from finops.collectors.azure.troubles import as_trouble, is_passing, seconds_asked
 from finops.collectors.interface import Outcome, RemoteFile, Trouble
 from finops.collectors.retry import retrying
+from finops.collectors.small import Small
 from finops.config.sources import AzureExport
 from finops.errors import ConfigError
 
@@ -56,7 +57,13 @@ class BlobStore:
     def read(self, name: str) -> bytes:
         """A small blob, whole."""
         where = f"{self.url}/{name}"
-        return bytes(self._try(lambda: self._client().download_blob(name).readall(), where))
+
+        def get() -> bytes:
+            content = Small(where)
+            self._client().download_blob(name).readinto(content)
+            return content.getvalue()
+
+        return self._try(get, where)
 
     def blocks(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         """A blob's bytes from ``start``, range by range, each only while the blob is the one that was listed."""

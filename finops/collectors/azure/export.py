@@ -144,7 +144,12 @@ class AzureExportCollector:
                 continue
             if chosen := self._as_known(Chosen(name, months, run, None), request):
                 return chosen
-            stated = layout.read(store.read(run.manifest.name))
+            try:
+                stated = layout.read(store.read(run.manifest.name))
+            except Trouble as trouble:
+                if trouble.outcome is not Outcome.CHANGED:
+                    raise
+                stated = None  # larger than any manifest
             if stated is None:
                 listing.troubles.append(
                     Trouble(

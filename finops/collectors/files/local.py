@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from finops.collectors.interface import Outcome, RemoteFile, Trouble
+from finops.collectors.small import LARGEST, Small
 from finops.collectors.store import BLOCK, inside
 
 
@@ -53,10 +54,13 @@ class LocalStore:
 
     def read(self, name: str) -> bytes:
         """A small file, whole."""
+        content = Small(f"{self.url}/{name}")
         try:
-            return inside(self.root, name).read_bytes()
+            with inside(self.root, name).open("rb") as data:
+                content.write(data.read(LARGEST + 1))
         except OSError as error:
             raise self._trouble(error, name) from error
+        return content.getvalue()
 
     def blocks(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         """A file's bytes from ``start``, as long as it is the one that was listed."""

@@ -13,6 +13,7 @@ from finops.collectors.gcp.access import credentials
 from finops.collectors.gcp.troubles import as_trouble, passing
 from finops.collectors.interface import Outcome, RemoteFile, Trouble
 from finops.collectors.retry import retrying
+from finops.collectors.small import Small
 from finops.config.sources import GcpAccess
 
 T = TypeVar("T")
@@ -58,9 +59,13 @@ class GcsStore:
     def read(self, name: str) -> bytes:
         """A small object, whole."""
         blob = self._bucket().blob(name)
-        return self._try(
-            lambda: bytes(blob.download_as_bytes(raw_download=True, retry=None, timeout=TIMEOUT)), GET, name
-        )
+
+        def get() -> bytes:
+            content = Small(f"{self.url}/{name}")
+            blob.download_to_file(content, raw_download=True, retry=None, timeout=TIMEOUT)
+            return content.getvalue()
+
+        return self._try(get, GET, name)
 
     def blocks(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         """An object's bytes from ``start`` as they are stored, range by range, of the generation that was listed."""
