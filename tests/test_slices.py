@@ -271,7 +271,7 @@ def test_a_landed_file_that_was_changed_is_not_built_from(workspace: Workspace) 
     assert total(workspace) == 10
 
 
-def test_a_landed_delivery_that_cannot_be_read_is_said_once(workspace: Workspace) -> None:
+def test_a_landed_delivery_that_cannot_be_read_is_said_until_it_is_mended(workspace: Workspace) -> None:
     """As if killed between landing a bad file and reading it."""
     workspace.finops("load", workspace.write("bill.csv", focus_csv("10")))
     (record,) = (workspace.folder / "landing" / "deliveries").glob("*.json")
@@ -288,6 +288,10 @@ def test_a_landed_delivery_that_cannot_be_read_is_said_once(workspace: Workspace
     content["files"][0]["sha256"] = hashlib.sha256(bad).hexdigest()
     record.write_text(json.dumps(content))
     assert workspace.finops("build").exit_code == 4
+    again = workspace.finops("build")
+    assert again.exit_code == 4
+    assert f"landing/deliveries/{record.name}" in again.err
+    record.unlink()
     assert workspace.finops("build").exit_code == 0
 
 

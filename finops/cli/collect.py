@@ -11,12 +11,13 @@ import click
 from finops.cli.app import App, pass_app
 from finops.cli.journal import noted
 from finops.cli.jsontext import dumps
-from finops.errors import SourceError, UsageError
+from finops.errors import BadInputError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from finops.collectors.interface import Offer
+    from finops.errors import FinopsError
     from finops.pipeline.collecting import SourceReport
     from finops.warehouse.connection import Connection
 
@@ -82,13 +83,9 @@ def collect(
 
         return tell_what(app, sources, since, until, strict=strict, as_json=as_json)
     with app.warehouse() as con, noted(app, con, "collect") as entry:
-        from finops.cli.build import finish_loading
-        from finops.cli.load import exit_code as loads_exit_code
-
-        pending = finish_loading(app, con)
         reports = collect_sources(app, con, sources, since, until, strict=strict, yes=yes)
         stopped = strict and any(each.outcome.is_hole for each in reports)
-        entry.exit_code = SourceError.exit_code if stopped else max(exit_code(reports), loads_exit_code(pending))
+        entry.exit_code = SourceError.exit_code if stopped else exit_code(reports)
     if as_json:
         click.echo(dumps([as_data(each) for each in reports]))
     return entry.exit_code
@@ -114,13 +111,21 @@ def collect_sources(
         strict: stop after the first source that is neither complete nor empty; the sources before it stay loaded.
         yes: what costs money is agreed to.
     """
+    from finops.cli.load import tell
     from finops.cli.progress import watch
-    from finops.pipeline.collecting import Watch, collect, configured, window
-    from finops.pipeline.loading import Loader
+    from finops.pipeline.collecting import Watch, collect, configured, forget_unconfigured
+    from finops.pipeline.loading import Loader, LoadReport
+    from finops.pipeline.offers import window
     from finops.warehouse.landing import Landing
 
     loader = Loader(con, Landing(app.workspace.landing), app.catalogue, app.now)
     sources = configured(app.workspace, wanted)
+    months = window(app.calendar, since, until)
+    pending = loader.load_pending()
+    landed: dict[str, list[FinopsError]] = {}
+    for source_id, problem in pending.landed:
+        landed.setdefault(source_id, []).append(problem)
+    tell(app, LoadReport(pending.results))
     reports: list[SourceReport] = []
 
     def approve(source_id: str, cost: Decimal, offers: Sequence[Offer]) -> bool:
@@ -139,16 +144,32 @@ def collect_sources(
     try:
         with watch(app, con) as progress:
             watched = Watch(progress.fetching, progress.loading, say, approve)
-            collect(loader, sources, window(app.calendar, since, until), app.calendar, watched)
+            collect(loader, sources, months, app.calendar, watched, landed)
+            for source_id in landed.keys() - {each.source_id for each in sources}:
+                say(_of_landing(source_id, landed[source_id]))
+            if not wanted:
+                forget_unconfigured(loader, sources)
     except _Stop:
         left = [each.source_id for each in sources[len(reports) :]]
         app.say(f"stopped, because of --strict{'; not collected: ' + ', '.join(left) if left else ''}")
     return reports
 
 
+def _of_landing(source_id: str, problems: Sequence[FinopsError]) -> SourceReport:
+    """What is wrong in landing with the deliveries of a source that is not collected now, or was loaded by hand."""
+    from finops.pipeline.collecting import SourceReport
+
+    report = SourceReport(source_id, "landing")
+    for problem in problems:
+        report.miss(problem)
+    report.conclude(anything=False)
+    return report
+
+
 def _tell(app: App, report: SourceReport) -> None:
     """One line a source, then what came, what is worth a note, and every hole in full."""
     from finops.cli.load import tell
+    from finops.config.secrets import without_secrets
     from finops.pipeline.holes import gathered
     from finops.pipeline.loading import LoadReport
 
@@ -161,11 +182,18 @@ def _tell(app: App, report: SourceReport) -> None:
     tell(app, LoadReport(changed, [], loads.passed_over))
     for problem in gathered(report.holes):
         app.error(problem)
+        if app.verbose > 1 and problem.__cause__:
+            import traceback
+
+            app.say(without_secrets("".join(traceback.format_exception(problem.__cause__))))
 
 
 def exit_code(reports: Sequence[SourceReport]) -> int:
     """Bad input (4) before missing (3)."""
-    return max((problem.exit_code for report in reports for problem in report.loads.problems), default=0)
+    codes = [problem.exit_code for report in reports for problem in report.loads.problems]
+    return (
+        0 if not codes else max(SourceError.exit_code, *(code for code in codes if code == BadInputError.exit_code), 0)
+    )
 
 
 def as_data(report: SourceReport) -> dict[str, Any]:

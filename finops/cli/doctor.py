@@ -42,8 +42,9 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json:
       finops doctor --policy > policies.txt
     """
     from finops.collectors.interface import Request
-    from finops.pipeline.collecting import configured, known, window
+    from finops.pipeline.collecting import configured
     from finops.pipeline.examining import examine_source, examine_workspace
+    from finops.pipeline.offers import known, window
     from finops.warehouse.landing import Landing
 
     found = configured(app.workspace, sources)

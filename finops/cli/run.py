@@ -22,23 +22,19 @@ def run(app: App, period: str | None, no_send: bool, as_json: bool) -> int:
     A source that fails does not stop the rest: the exit code is 3 (or 4 for bad input) and the report says what is missing.
     The last line on stdout names the report's page.
     """
-    from finops.cli.build import build_stages, finish_loading
+    from finops.cli.build import build_stages
     from finops.cli.collect import as_data, collect_sources, exit_code
-    from finops.cli.load import as_data as loads_as_data
-    from finops.cli.load import exit_code as loads_exit_code
     from finops.cli.report import write_reports
 
     with app.warehouse() as con, noted(app, con, "run") as entry:
-        pending = finish_loading(app, con)
         sources = collect_sources(app, con)
         stages = build_stages(app, con)
         written = write_reports(app, con, (), period)
-        entry.exit_code = max(exit_code(sources), loads_exit_code(pending))
+        entry.exit_code = exit_code(sources)
     if as_json:
         data: dict[str, Any] = {
             "run_id": entry.run_id,
             "outcome": entry.outcome,
-            "pending": loads_as_data(pending),
             "sources": [as_data(each) for each in sources],
             "stages": [{"stage": s.stage, "status": s.status, "rows": s.rows} for s in stages.stages],
             "reports": [str(page) for page in written],

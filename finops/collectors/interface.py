@@ -61,6 +61,10 @@ class Trouble(SourceError):  # noqa: N818
         self.period = period
         """The first of the month that is missing; None: the whole source."""
 
+    def of(self, where: str, period: date | None) -> Trouble:
+        """The same trouble, met elsewhere."""
+        return Trouble(self.outcome, self.what, where=where, next_step=self.next_step, period=period)
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_again, (self.outcome, self.what, self.where, self.next_step, self.period))
 

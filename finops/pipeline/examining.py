@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from finops.collectors.interface import Finding, Request, Trouble, Verdict
+from finops.collectors.interface import Finding, Request, Verdict
 from finops.config.load import Workspace
 from finops.config.secrets import without_secrets
-from finops.errors import ConfigError
 from finops.pipeline.collecting import Configured
+from finops.pipeline.holes import as_trouble
 
 LITTLE = 5_000_000_000
 """Bytes free, below which a disk is called nearly full."""
@@ -45,7 +45,8 @@ def examine_source(each: Configured, request: Request) -> Iterator[Finding]:
             yield Finding(
                 finding.check, finding.verdict, without_secrets(finding.detail), without_secrets(finding.next_step)
             )
-    except (Trouble, ConfigError) as trouble:
+    except Exception as error:
+        trouble = as_trouble(error)
         yield Finding("source", Verdict.FAILED, without_secrets(trouble.what), without_secrets(trouble.next_step))
     newest = max((fetched.received_at for fetched in request.known.values()), default=None)
     if newest is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -46,6 +46,11 @@ class LoadResult:
     byte_count: int = 0
     slices: tuple[LoadedSlice, ...] = ()
 
+    @property
+    def lost_something(self) -> bool:
+        """Has another delivery taken the place of it, or of one of its months?"""
+        return self.status == "superseded" or any(each.status == "superseded" for each in self.slices)
+
 
 @dataclass
 class LoadReport:
@@ -54,6 +59,8 @@ class LoadReport:
     results: list[LoadResult] = field(default_factory=list)
     problems: list[FinopsError] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    landed: list[tuple[str, FinopsError]] = field(default_factory=list)
+    """Of deliveries in landing that cannot be loaded again: the source and the problem."""
 
 
 Progress = Callable[[Delivery], Tell]
@@ -70,6 +77,7 @@ class Loader:
         self.now = now or datetime.now(tz=UTC)
         self._tell: Tell = lambda step, share, rows: None
         self._origin: Origin | None = None
+        self._rivals: Collection[str] = ()
         self._mapped: dict[str, Sequence[MappedColumn]] = {}
         self.specs = [read_spec(query) for query in catalogue.layer("normalise")]
         macros = catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8")
@@ -85,12 +93,14 @@ class Loader:
         wanted: str = "",
         progress: Progress | None = None,
         origin: Origin | None = None,
+        rivals: Collection[str] = (),
     ) -> LoadReport:
         """Load files and folders. One bad delivery does not stop the others.
 
         Args:
             wanted: the one format that is looked for; empty: detected.
             origin: where a collector found them; noted with its version only if all of them could be loaded.
+            rivals: the keys of the other offers of the same source, whose slices these may not take.
 
         Raises:
             UsageError: a path does not exist, or ``wanted`` is no format.
@@ -99,6 +109,7 @@ class Loader:
         report = LoadReport(problems=found.problems, passed_over=found.passed_over)
         held: Held = {}
         self._origin = replace(origin, version="", whole=False) if origin else None
+        self._rivals = rivals
         for delivery in found.deliveries:
             if progress:
                 self._tell = progress(delivery)
@@ -116,7 +127,7 @@ class Loader:
                     )
                     note_origin(self.con, kept)
                 withdraw(self.con, source_id, origin.key)
-        self._origin = None
+        self._origin, self._rivals = None, ()
         return report
 
     def find(self, paths: Sequence[Path], wanted: str = "") -> tuple[list[Delivery], LoadReport]:
@@ -137,9 +148,9 @@ class Loader:
             try:
                 report.results.append(self.load_record(record))
             except FinopsError as problem:
+                problem.next_step += f" If it is not to count, remove landing/deliveries/{record.id}.json."
                 report.problems.append(problem)
-                if isinstance(problem, BadInputError):
-                    note_whole(self.con, record, "refused", self.versions.get(record.format, ""), self.now)
+                report.landed.append((record.source_id, problem))
         if report.results:
             with transaction(self.con):
                 withdraw(self.con)
@@ -164,8 +175,10 @@ class Loader:
     def _load_delivery(self, delivery: Delivery, source_id: str, held: Held) -> LoadResult:
         hashes = self.landing.hashes(delivery)
         record = self.landing.find(delivery, source_id, hashes, origin=self._origin)
+        if record and not self.landing.has(record):
+            self.landing.keep(delivery, source_id, hashes, origin=self._origin)  # somebody has lost it
         result = self._already_loaded(record, delivery) if record else None
-        if record and result and result.status == "superseded" and _iso(delivery.delivered_at) > record.delivered_at:
+        if record and result and result.lost_something and _iso(delivery.delivered_at) > record.delivered_at:
             # delivered anew after something else had replaced it: a delivery of its own
             record = self.landing.find(delivery, source_id, hashes, again=True, origin=self._origin)
             result = self._already_loaded(record, delivery) if record else None
@@ -197,7 +210,7 @@ class Loader:
     def _already_loaded(self, record: DeliveryRecord, delivery: Delivery) -> LoadResult | None:
         rows = self.con.execute(
             "SELECT billing_account_id, billing_period_start, status, row_count, sums FROM ops.loads "
-            "WHERE load_id = ? AND mapping_version = ? AND status <> 'refused' ORDER BY ALL",
+            "WHERE load_id = ? AND mapping_version = ? ORDER BY ALL",
             [record.id, self.versions[delivery.spec.id]],
         ).fetchall()
         if not rows:
@@ -314,6 +327,7 @@ class Loader:
                 byte_count=sum(file.bytes for file in record.files),
                 where=record.files[0].name + (f" and {len(record.files) - 1} more" if len(record.files) > 1 else ""),
                 origin=record.origin,
+                rivals=self._rivals,
                 grade=spec.grade,
                 held=held,
                 tell=self._tell,

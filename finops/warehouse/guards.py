@@ -127,6 +127,24 @@ def refuse_twice(plan: Plan, account: str | None, start: datetime) -> None:
     )
 
 
+def refuse_rival(plan: Plan, account: str | None, start: datetime, holders_key: str | None) -> None:
+    """Two exports of one source that state the same account and month are two parts of a bill, or the same spend twice. Neither
+    replaces the other, however often each is delivered.
+
+    Args:
+        holders_key: of the offer that the slice in the ledger came with.
+
+    Raises:
+        BadInputError: that offer is another one, which the source still makes.
+    """
+    if holders_key is not None and holders_key in plan.rivals:
+        raise BadInputError(
+            f"holds account {account}, {start:%Y-%m}, which another export of this source holds too: {holders_key}",
+            where=plan.where,
+            next_step="The same spend twice: name one export in the source. Two parts of the bill: make each a source of its own.",
+        )
+
+
 def refuse_part(plan: Plan, account: str | None, start: datetime, warning: str) -> None:
     """A version that lost half of a month that another file of this call holds is rather a part of it.
 

@@ -89,10 +89,7 @@ class Landing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        for partial in path.rglob(".*.partial"):
-            ours = _PARTIAL.fullmatch(partial.name)
-            if ours and not alive(int(ours[1])):
-                partial.unlink(missing_ok=True)  # a run that was killed left it
+        self._tidied = False
 
     def hashes(self, delivery: Delivery) -> tuple[str, ...]:
         """The SHA-256 of each of a delivery's files, in their order."""
@@ -133,6 +130,7 @@ class Landing:
             self._keep_file(file.path, name, digest)
             for file, name, digest in zip(delivery.files, delivery.names, hashes, strict=True)
         )
+        self._tidy()
         manifest = delivery.manifest
         record = DeliveryRecord(
             _identity(delivery, source_id, hashes, again=again, origin=origin),
@@ -143,7 +141,7 @@ class Landing:
             datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             manifest.export if manifest else "",
             manifest.run if manifest else "",
-            origin,
+            _own(origin, delivery.names),
         )
         self._write(record)
         return record
@@ -155,7 +153,9 @@ class Landing:
             manifest: the file that named its files, and what it is called at the source; kept too.
         """
         kept = self._keep_file(*manifest, _sha256(manifest[0])) if manifest else None
-        record = replace(self._read(self._record_path(record_id)), origin=origin, manifest=kept)
+        known = self._read(self._record_path(record_id))
+        names = [file.name for file in (*known.files, *([kept] if kept else []))]
+        record = replace(known, origin=_own(origin, names), manifest=kept)
         self._write(record)
         return record
 
@@ -166,6 +166,10 @@ class Landing:
 
     def _write(self, record: DeliveryRecord) -> None:
         _write_whole(self._record_path(record.id), [json.dumps(asdict(record), indent=1).encode()])
+
+    def has(self, record: DeliveryRecord) -> bool:
+        """Are all bytes of a delivery here?"""
+        return all((self.path / file.stored).is_file() for file in record.files)
 
     def forget(self, record: DeliveryRecord) -> None:
         """Drop the record of a delivery that proved unreadable; its bytes stay."""
@@ -198,6 +202,16 @@ class Landing:
             )
         return path
 
+    def _tidy(self) -> None:
+        """What runs that were killed left half written."""
+        if self._tidied:
+            return
+        self._tidied = True
+        for partial in self.path.rglob(".*.partial"):
+            ours = _PARTIAL.fullmatch(partial.name)
+            if ours and not alive(int(ours[1])):
+                partial.unlink(missing_ok=True)
+
     def _record_path(self, record_id: str) -> Path:
         return self.path / "deliveries" / f"{record_id}.json"
 
@@ -216,7 +230,7 @@ class Landing:
         target = self.path / stored
         if not (target.is_file() and target.stat().st_size == path.stat().st_size):
             if self.incoming in path.parents:
-                _link(path, target)  # it is ours: nobody else writes it
+                link(path, target)  # it is ours: nobody else writes it
             else:
                 _copy(path, target, name, digest)
             target.chmod(0o444)
@@ -232,10 +246,22 @@ def _identity(delivery: Delivery, source_id: str, hashes: Sequence[str], *, agai
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _link(path: Path, target: Path) -> None:
+def link(path: Path, target: Path) -> None:
+    """The same bytes under another name, without copying them where the disk knows how."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    os.link(path, target)
+    try:
+        os.link(path, target)
+    except OSError:  # a network share, a file of somebody else
+        with path.open("rb") as source:
+            _write_whole(target, iter(lambda: source.read(_BLOCK), b""))
+
+
+def _own(origin: Origin | None, names: Iterable[str]) -> Origin | None:
+    """The origin with the versions of these files alone: an offer may have thousands."""
+    if origin is None:
+        return None
+    return replace(origin, files={name: origin.files[name] for name in names if name in origin.files})
 
 
 def _copy(path: Path, target: Path, name: str, digest: str) -> None:

@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from finops.formats.read import PLACE, quote
 from finops.warehouse.columns import part
 from finops.warehouse.connection import Connection, transaction
-from finops.warehouse.guards import check_dimensions, check_rows, extent, refuse_part, refuse_twice, shrunk
+from finops.warehouse.guards import (
+    check_dimensions,
+    check_rows,
+    extent,
+    refuse_part,
+    refuse_rival,
+    refuse_twice,
+    shrunk,
+)
 from finops.warehouse.loads import note, sums_of
 from finops.warehouse.plan import LoadedSlice, Plan, Slice
 from finops.warehouse.schema import stored_measure
@@ -133,7 +141,7 @@ def _slices(con: Connection, plan: Plan) -> list[Slice]:
     """
     found = con.execute(
         "SELECT k.BillingAccountId, k.BillingPeriodStart, max(k.BillingPeriodEnd), s.slice_id, s.load_id, "
-        "(l.delivered_at, l.received_at, l.load_id) > (?, ?, ?) FROM temp.key_to_id AS k "
+        "(l.delivered_at, l.received_at, l.load_id) > (?, ?, ?), l.origin.key FROM temp.key_to_id AS k "
         "LEFT JOIN (SELECT s.*, l.format, l.delivered_at FROM ledger.slice AS s JOIN ops.loads AS l USING (load_id, slice_id)) "
         "AS s ON s.source_id = ? AND s.billing_period_start = k.BillingPeriodStart "
         "AND s.billing_account_id IS NOT DISTINCT FROM k.BillingAccountId "
@@ -141,12 +149,15 @@ def _slices(con: Connection, plan: Plan) -> list[Slice]:
         "LEFT JOIN ops.loads AS l ON l.load_id = s.load_id AND l.slice_id = s.slice_id GROUP BY ALL ORDER BY ALL",
         [plan.delivered_at, plan.received_at, plan.load_id, plan.source_id, plan.format],
     ).fetchall()
-    row = con.execute("SELECT coalesce(max(slice_id), 0) FROM ops.loads").fetchone()
+    row = con.execute(
+        "SELECT greatest((SELECT coalesce(max(slice_id), 0) FROM ops.loads), (SELECT coalesce(max(slice_id), 0) FROM ledger.slice))"
+    ).fetchone()
     assert row is not None
     next_id = row[0]
     slices = []
-    for account, start, end, known_id, held_by, holder_is_newer in found:
+    for account, start, end, known_id, held_by, holder_is_newer, holders_key in found:
         refuse_twice(plan, account, start)
+        refuse_rival(plan, account, start, holders_key)
         status = "loaded"
         if known_id is None:
             next_id += 1

@@ -105,8 +105,8 @@ def _origin(origin: Origin | None) -> dict[str, Any] | None:
 
 
 def note_whole(con: Connection, record: DeliveryRecord, status: str, mapping_version: str, now: datetime) -> None:
-    """The row of a delivery that has no slices: ``current`` if it states no charge (a header alone, usage pages), ``refused``
-    if it could not be read. Either way it need not be tried again while its mapping is the same."""
+    """The row of a delivery that has no slices: ``current`` if it states no charge (a header alone, usage pages),
+    ``superseded`` if a newer one is there. It need not be loaded again while its mapping is the same."""
     con.execute("DELETE FROM ops.loads WHERE load_id = ?", [record.id])
     con.execute(
         "INSERT INTO ops.loads BY NAME SELECT ? AS load_id, ? AS source_id, ? AS format, ? AS delivered_at, ? AS received_at, "

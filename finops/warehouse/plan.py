@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -88,6 +88,8 @@ class Plan:
     """How to name the delivery in a message."""
     origin: Origin | None = None
     """Where it was fetched from."""
+    rivals: Collection[str] = ()
+    """The keys of other offers that the same source makes."""
     grade: str = ""
     """What the format lacks against line items; empty: nothing."""
     held: Held = field(default_factory=dict)
