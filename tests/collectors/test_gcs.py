@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,37 @@ from finops.collectors.interface import Outcome, RemoteFile, Request, Trouble
 from finops.collectors.store import download
 from finops.config.sources import FilesSource, GcpAccess
 
+from .contract.google_key import GoogleKey
 from .fakes.gcs import FakeGcs
 
 FAIL_FAST = 1
+
+
+class Proxy:
+    """Lets nobody through, and notes who wanted to be reached."""
+
+    def __init__(self) -> None:
+        asked = self.asked = list[str]()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_CONNECT(self) -> None:
+                asked.append(self.path)
+                self.send_error(403)
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 @pytest.fixture
@@ -226,6 +256,29 @@ def test_anonymous_asks_no_one_but_the_endpoint(gcs: FakeGcs, monkeypatch: pytes
     )
     assert len(list(store(gcs).files(""))) == 1
     assert set(asked) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_with_credentials_too_no_one_but_the_endpoints_is_asked(
+    gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    """Every other address would be reached by the proxy."""
+    gcs.put("exports", "a.csv", "1")
+    with GoogleKey() as key, Proxy() as proxy:
+        monkeypatch.setenv("FINOPS_GCP", key.content)
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        place = store(gcs, anonymous=False, credentials="env:FINOPS_GCP")
+        if copied:
+            client = place._bucket().client
+            client._credentials = client._credentials.with_scopes(
+                ["https://www.googleapis.com/auth/devstorage.read_only"]
+            )
+        assert [each.name for each in place.files("")] == ["a.csv"]
+        gives_up = time.monotonic() + 0.5
+        while not proxy.asked and time.monotonic() < gives_up:
+            time.sleep(0.02)  # it would be asked in the background
+        assert proxy.asked == []
 
 
 def test_the_calls_made_are_those_that_need_the_permissions_told(gcs: FakeGcs, tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,6 +51,8 @@ def credentials(source: Access, folder: Path, scopes: Sequence[str] = (SCOPE,)) 
     if source.impersonate:
         found = _acting_as(source, found, scopes)
         project = source.impersonate.partition("@")[2].partition(".")[0] or project
+    if source.endpoints or os.environ.get("STORAGE_EMULATOR_HOST"):
+        _ask_nobody_else(found)
     return found, project
 
 
@@ -106,6 +111,17 @@ def _of_json(stated: dict[str, Any], scopes: Sequence[str]) -> Any:
     if stated.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
         make = aws.Credentials.from_info
     return make(stated, scopes=list(scopes))
+
+
+def _ask_nobody_else(found: Any) -> None:
+    """After each new token google-auth asks iamcredentials.googleapis.com, in the background, in which locations the account
+    may be used (``allowedLocations``), and sends the token along; it can go without the answer.
+
+    Where the source names endpoints, nothing else is to be asked. The library has no switch for it, but does not ask until a
+    time that copies of the credentials take over. Other versions of it may have no such time.
+    """
+    with suppress(AttributeError, TypeError, ValueError):
+        found._rab_manager._data = found._rab_manager._data._replace(cooldown_expiry=datetime.max)
 
 
 def _acting_as(source: Access, own: Any, scopes: Sequence[str]) -> Any:
