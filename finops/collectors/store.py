@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Event
+from queue import Queue
+from threading import Event, Thread
 from typing import Protocol
 
 from finops.collectors.interface import Outcome, RemoteFile, Tell, Trouble
@@ -89,18 +89,34 @@ def download(
     Raises:
         Trouble: one could not be fetched whole; those that were stay for the next run.
     """
+    left = list(reversed(files))
+    troubles: Queue[BaseException | None] = Queue()
     stop = Event()
-    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(files) or 1))) as pool:
-        running = [pool.submit(_fetch, store, file, inside(folder, local(file.name)), tell, stop) for file in files]
+
+    def work() -> None:
         try:
-            wait(running, return_when=FIRST_EXCEPTION)
-        finally:
+            while not stop.is_set():
+                try:
+                    file = left.pop()
+                except IndexError:
+                    break
+                _fetch(store, file, inside(folder, local(file.name)), tell, stop)
+            troubles.put(None)
+        except BaseException as error:
             stop.set()
-            for each in running:
-                each.cancel()
-        for each in running:
-            if not each.cancelled():
-                each.result()
+            troubles.put(error)
+
+    # daemons: Ctrl-C does not wait for a thread that waits for its provider
+    workers = [Thread(target=work, daemon=True) for _ in range(max(1, min(jobs, len(files))))]
+    for worker in workers:
+        worker.start()
+    try:
+        ended = [troubles.get() for _ in workers]
+    finally:
+        stop.set()
+    for error in ended:
+        if error is not None:
+            raise error
 
 
 def inside(folder: Path, name: str) -> Path:

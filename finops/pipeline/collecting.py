@@ -253,7 +253,7 @@ def _bring(
     report.loads.results += loads.results
     report.loads.passed_over += loads.passed_over
     for problem in loads.problems:
-        problem.where = problem.where.replace(str(folder), offer.key)
+        problem.where = problem.where.replace(f"{folder}/", "").replace(str(folder), offer.key)
         report.miss(problem, offer.period)
     if loads.results or not loads.problems:
         report.fetched.append(offer)

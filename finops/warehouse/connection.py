@@ -82,8 +82,10 @@ def out_of_room(error: Exception) -> FinopsError | None:
 
 
 def was_interrupted(error: Exception) -> bool:
-    """Was it Ctrl-C, and no fault of the data?"""
-    return isinstance(error, duckdb.InterruptException)
+    """Ctrl-C inside of DuckDB comes out as an error of its own, or as a RuntimeError."""
+    return isinstance(error, duckdb.InterruptException) or (
+        isinstance(error, RuntimeError) and "Query interrupted" in str(error)
+    )
 
 
 @contextmanager

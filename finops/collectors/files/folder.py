@@ -39,6 +39,13 @@ class FilesCollector:
         """The folder, as of now. The months do not matter: names do not tell what is in a file."""
         store, prefix = self._open()
         files = [each for each in store.files(prefix) if each.name == prefix or _is_below(each.name, prefix)]
+        if not files and request.known:
+            raise Trouble(
+                Outcome.MISSING,
+                "is empty, and it was not before",
+                where=self._source.path,
+                next_step="Is it still mounted, and filled? What was collected from it is kept in landing.",
+            )
         if not files:
             return Listing(notes=[f"{self._source.path} is empty"])
         listing = Listing()
