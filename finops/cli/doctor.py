@@ -10,7 +10,7 @@ import click
 from finops.cli.app import App, pass_app
 from finops.cli.collect import complete_source
 from finops.cli.jsontext import dumps
-from finops.errors import SourceError
+from finops.errors import FinopsError, SourceError
 
 if TYPE_CHECKING:
     from finops.collectors.interface import Finding
@@ -51,13 +51,14 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json:
     if policy:
         return _policy(found, as_json)
     months = window(app.calendar, None, None)
+    last = _last_runs(app)
     held = known(Landing(app.workspace.landing))
     data: dict[str, list[dict[str, Any]]] = {}
     worst = 0
     parts: list[tuple[str, Iterable[Finding]]] = [] if sources else [("workspace", examine_workspace(app.workspace))]
     for each in found:
         request = Request(*months, app.calendar, held.get(each.source_id, {}), dry=not yes)
-        parts.append((f"{each.source_id} ({each.source.type})", examine_source(each, request)))
+        parts.append((f"{each.source_id} ({each.source.type})", examine_source(each, request, last.get(each.source_id))))
     for (title, findings), name in zip(
         parts, [*([] if sources else [""]), *(each.source_id for each in found)], strict=True
     ):
@@ -73,6 +74,19 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json:
     if as_json:
         click.echo(dumps({"workspace": data.pop("", []), "sources": data}))
     return worst
+
+
+def _last_runs(app: App) -> dict[str, datetime]:
+    """When each source was collected last; nothing where the warehouse is not there or busy."""
+    from finops.pipeline.examining import last_runs
+
+    if not app.workspace.warehouse.is_file():
+        return {}
+    try:
+        with app.warehouse(read_only=True) as con:
+            return last_runs(con)
+    except FinopsError:
+        return {}
 
 
 def _line(app: App, finding: Finding) -> None:

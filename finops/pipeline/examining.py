@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from finops.collectors.interface import Finding, Request, Verdict
@@ -11,6 +12,7 @@ from finops.config.load import Workspace
 from finops.config.secrets import without_secrets
 from finops.pipeline.collecting import Configured
 from finops.pipeline.holes import as_trouble
+from finops.warehouse.connection import Connection
 
 LITTLE = 5_000_000_000
 """Bytes free, below which a disk is called nearly full."""
@@ -38,8 +40,12 @@ def examine_workspace(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("sources", Verdict.WARNING, "none is configured", "docs/configuration.md: [sources.NAME]")
 
 
-def examine_source(each: Configured, request: Request) -> Iterator[Finding]:
-    """What one collector finds, and how long ago the source delivered last; a fault of one check is a finding, not an end."""
+def examine_source(each: Configured, request: Request, last_run: datetime | None) -> Iterator[Finding]:
+    """What one collector finds, and how long ago the source was collected last; a fault of one check is a finding, not an end.
+
+    Args:
+        last_run: UTC, from ``ops.sources``; None: it is not known, and landing's newest delivery stands for it.
+    """
     try:
         for finding in each.collector.examine(request):
             yield Finding(
@@ -48,7 +54,7 @@ def examine_source(each: Configured, request: Request) -> Iterator[Finding]:
     except Exception as error:
         trouble = as_trouble(error)
         yield Finding("source", Verdict.FAILED, without_secrets(trouble.what), without_secrets(trouble.next_step))
-    newest = max((fetched.received_at for fetched in request.known.values()), default=None)
+    newest = last_run or max((fetched.received_at for fetched in request.known.values()), default=None)
     if newest is None:
         yield Finding("last collected", Verdict.WARNING, "never", f"finops collect {each.source_id}")
         return
@@ -61,6 +67,11 @@ def examine_source(each: Configured, request: Request) -> Iterator[Finding]:
         f"{newest:%Y-%m-%d %H:%M} UTC{ago}",
         "Is the scheduled run still running?" if late else "",
     )
+
+
+def last_runs(con: Connection) -> dict[str, datetime]:
+    """When each source was collected last, however that ended."""
+    return dict(con.execute("SELECT source_id, last_seen_at FROM ops.sources").fetchall())
 
 
 def _writable(folder: Path) -> bool:
