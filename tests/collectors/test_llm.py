@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -427,6 +428,15 @@ def test_a_server_that_fails_on_and_on_is_given_up(world: LlmWorld, make: Make, 
 def test_a_vendor_that_cannot_be_reached_is_said(world: LlmWorld) -> None:
     found = trouble(lambda: openai(world, deadline=1, endpoints={"openai": "http://127.0.0.1:9"}).look(REQUEST))
     assert found.outcome is Outcome.FAILED and "cannot be reached" in found.what
+
+
+@BOTH
+def test_an_answer_that_trickles_in_for_ever_is_given_up(world: LlmWorld, make: Make) -> None:
+    world.pause = 0.2
+    started = time.monotonic()
+    found = trouble(lambda: make(world, deadline=1).look(REQUEST))
+    assert found.outcome is Outcome.FAILED and "does not end" in found.what
+    assert time.monotonic() - started < 5
 
 
 @BOTH

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,7 +131,7 @@ class Api:
             self._client = httpx.Client(headers=headers, timeout=timeout)
         failure: Exception
         try:
-            response = self._client.get(self.url + path, params=httpx.QueryParams(tuple(params)))
+            response = self._read(self._client, path, params)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             failure = self._trouble(Outcome.MISSING, f"is no address: {_told(error)}", path, _ADDRESS)
         except httpx.TransportError as error:
@@ -140,6 +141,17 @@ class Api:
         else:
             return self._answer(path, response)
         raise failure from None
+
+    def _read(self, client: httpx.Client, path: str, params: Params) -> httpx.Response:
+        """An answer as a whole. One that trickles in is given up at the deadline, though bytes never stop coming."""
+        end, content = time.monotonic() + self._source.deadline, bytearray()
+        with client.stream("GET", self.url + path, params=httpx.QueryParams(tuple(params))) as response:
+            for block in response.iter_bytes():
+                content += block
+                if time.monotonic() > end:
+                    raise httpx.ReadTimeout("the answer does not end")
+        headers = {"retry-after": response.headers.get("retry-after", "")}
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
     def _answer(self, path: str, response: httpx.Response) -> Answer:
         if response.status_code != httpx.codes.OK:

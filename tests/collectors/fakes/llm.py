@@ -14,8 +14,10 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -452,6 +454,8 @@ class LlmWorld:
         self.openai = OpenAIVendor(openai_key)
         self.anthropic = AnthropicVendor(anthropic_key)
         self._lock = Lock()
+        self.pause = 0.0
+        """Seconds between one byte of an answer and the next."""
         world = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -466,7 +470,11 @@ class LlmWorld:
                 self.send_header("Content-Type", "text/html" if body.startswith(b"<") else "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                step = 1 if world.pause else len(body) or 1
+                with suppress(ConnectionError):
+                    for start in range(0, len(body), step):
+                        self.wfile.write(body[start : start + step])
+                        time.sleep(world.pause)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -496,8 +504,6 @@ class LlmWorld:
 
 def main() -> None:
     """Serve some days until interrupted."""
-    import time
-
     world = LlmWorld(port=8723)
     today = datetime.now(tz=UTC).date()
     world.openai.projects = {"proj_search": "Search"}
