@@ -171,8 +171,11 @@ def test_months_that_are_not_kept_are_a_hole_and_those_to_come_are_nothing(fake:
     listing = collector(fake).look(request(date(2025, 7, 1), date(2027, 1, 1)))
     periods = [offer.period for offer in listing.offers]
     assert (periods[0], periods[-1], len(periods)) == (date(2025, 9, 1), OCTOBER, 14)
-    assert [trouble.outcome for trouble in listing.troubles] == [Outcome.MISSING]
-    assert "none of 2025-07 to 2025-08" in listing.troubles[0].what
+    assert [(trouble.outcome, trouble.period) for trouble in listing.troubles] == [
+        (Outcome.MISSING, date(2025, 7, 1)),
+        (Outcome.MISSING, date(2025, 8, 1)),
+    ]
+    assert "from 2025-09 on" in listing.troubles[0].what
 
 
 # What comes of it

@@ -74,16 +74,16 @@ class AwsCostExplorerCollector:
                 gone.append(month)
             elif month <= request.today:
                 listing.offers.append(self._offer(caller, month, known, request.today, too_old=month < oldest))
-        if gone:
-            listing.troubles.append(
-                Trouble(
-                    Outcome.MISSING,
-                    f"keeps daily totals from {oldest:%Y-%m} on; it has none of {gone[0]:%Y-%m} to {gone[-1]:%Y-%m}",
-                    where=f"Cost Explorer of account {caller}",
-                    next_step="Load exports or invoices for the older months, or ask for less with --since.",
-                    period=gone[-1],
-                )
+        listing.troubles += [
+            Trouble(
+                Outcome.MISSING,
+                f"keeps daily totals from {oldest:%Y-%m} on, and has none that are older",
+                where=f"Cost Explorer of account {caller}, {month:%Y-%m}",
+                next_step="Load exports or invoices for the older months, or ask for less with --since.",
+                period=month,
             )
+            for month in gone
+        ]
         if not self._source.accounts:
             listing.notes.append(
                 "the costs of all linked accounts come as one: to tell them apart, name them in accounts = […], at a call each"
