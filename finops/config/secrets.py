@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from finops.errors import ConfigError
 
+SHORTEST, SHORTEST_PART = 4, 8
+"""Characters that a secret has, and a value within one, to be replaced in texts: what is shorter is no key, and part of words."""
+
 _revealed: set[str] = set()
+_SECRET_KEY = re.compile(
+    r"(?:private|api)_key|(?:\w+_)?(?:secret|password)|(?:access|id|refresh|auth)_token", re.IGNORECASE
+)
+_SECRET_PARTS = (
+    re.compile(r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=([^;\s]+)", re.IGNORECASE),
+    re.compile(r"(?:^|[?&;=])sig=([^&;\s]+)", re.IGNORECASE),
+)
 
 
 class Secret:
@@ -45,7 +59,7 @@ class Secret:
                 value = ""
         if not value:
             raise ConfigError(problem, where=self.place, next_step="Put the secret there, or name another place.")
-        _revealed.add(value)
+        _revealed.update(_hidden(value))
         return value
 
     def __repr__(self) -> str:
@@ -63,7 +77,36 @@ class Secret:
 
 
 def without_secrets(text: str) -> str:
-    """A text in which every secret that has been read in this process is ``***``: a provider may quote a key in an error."""
+    """A text in which every secret that has been read in this process is ``***``: a provider may quote a key in an error.
+
+    So is what is secret within one: the private key of a service account's JSON, the key of a connection string, the signature
+    of a shared access signature.
+    """
     for value in sorted(_revealed, key=len, reverse=True):
         text = text.replace(value, "***")
     return text
+
+
+def _hidden(secret: str) -> Iterator[str]:
+    """What must not be read anywhere: the secret, and the values within it that are secret by themselves."""
+    if len(secret) >= SHORTEST:
+        yield secret
+    for part in (*_json_parts(secret), *(found for each in _SECRET_PARTS for found in each.findall(secret))):
+        for form in (part, *part.splitlines(), unquote(part), quote(unquote(part), safe="")):
+            if len(form) >= SHORTEST_PART and not form.startswith("-----"):
+                yield form
+
+
+def _json_parts(secret: str) -> Iterator[str]:
+    """The values of a JSON object, however deep, whose keys say that they are secret."""
+    try:
+        left = [json.loads(secret)] if secret.startswith("{") else []
+    except (ValueError, RecursionError):
+        return
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            yield from (text for key, text in each.items() if isinstance(text, str) and _SECRET_KEY.fullmatch(key))
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
