@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from finops.config.secrets import Secret
 from finops.config.section import Section
@@ -24,14 +25,48 @@ class Source(Section):
     deadline: Annotated[int, Field(gt=0)] = 300
     """Seconds after which a call that is throttled or fails again and again is given up."""
 
+    services: ClassVar[frozenset[str]] = frozenset()
+    """Whose addresses ``endpoints`` may give. Another name would be passed over, and the provider itself sent the key."""
+
     @property
     def format(self) -> str:
         """The one format that is looked for; empty: detected."""
         return ""
 
+    @field_validator("endpoints")
+    @classmethod
+    def _known_services(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, address in value.items():
+            if name not in cls.services:
+                raise ValueError(f"'{name}' is no service of this source; it asks {', '.join(sorted(cls.services))}")
+            if name not in GRPC and not address.startswith(("http://", "https://")):
+                raise ValueError(f"the address of '{name}' must begin with http:// or https://")
+        return value
+
+
+GRPC = frozenset({"cloudbilling", "bigquerystorage"})
+"""Services whose address is ``host:port``."""
+
+
+def _bucket_name(value: str) -> str:
+    if not value.startswith("arn:") and not re.fullmatch(r"[A-Za-z0-9._-]*", value):
+        raise ValueError("must be the bucket's name alone: no s3://, no slash, no space; a path in it goes into prefix")
+    return value
+
+
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
+
+
+def _table_name(value: str) -> str:
+    if not re.fullmatch(r"[^`\s]+\.[^.`\s]+\.[^.`\s]+", value):
+        raise ValueError("must be project.dataset.table, with dots and without backticks")
+    return value
+
 
 class AwsAccess(Source):
     """How AWS is reached. Left out: the SDK's own order (environment, profile, SSO, instance role)."""
+
+    services: ClassVar[frozenset[str]] = frozenset({"s3", "sts", "bcm-data-exports", "cur", "ce", "organizations"})
 
     region: str = "us-east-1"
     """Of the bucket, or of the service where it has regions."""
@@ -48,7 +83,7 @@ class AwsDataExport(AwsAccess):
 
     type: Literal["aws-data-export"]
     """The kind of source."""
-    bucket: str = ""
+    bucket: BucketName = ""
     """Where the export is delivered. Left out: asked of the bcm-data-exports API."""
     prefix: str = ""
     """The export's S3 path prefix."""
@@ -61,7 +96,7 @@ class AwsCur(AwsAccess):
 
     type: Literal["aws-cur"]
     """The kind of source."""
-    bucket: str = ""
+    bucket: BucketName = ""
     """Where the report is delivered. Left out: asked of the cur API."""
     prefix: str = ""
     """The report's path prefix."""
@@ -90,6 +125,10 @@ class AwsOrganizations(AwsAccess):
 class GcpAccess(Source):
     """How Google Cloud is reached. Left out: application default credentials."""
 
+    services: ClassVar[frozenset[str]] = frozenset(
+        {"bigquery", "bigquerystorage", "cloudbilling", "storage", "iamcredentials"}
+    )
+
     credentials: Secret | None = None
     """``file:PATH`` or ``env:NAME`` of a service account's key or a workload identity configuration, as JSON."""
     impersonate: str = ""
@@ -103,7 +142,7 @@ class GcpBigQuery(GcpAccess):
     """The kind of source."""
     project: str
     """Who pays for the queries."""
-    table: Annotated[str, Field(pattern=r"^[^`]+\.[^.`]+\.[^.`]+$")]
+    table: Annotated[str, AfterValidator(_table_name)]
     """The table: project.dataset.table."""
     location: str = ""
     """The dataset's location. Left out: found out."""
@@ -127,6 +166,8 @@ class GcpBilling(GcpAccess):
 class AzureExport(Source):
     """An Azure Cost Management export (actual, amortized or FOCUS) in a blob container, or in a folder synced from it."""
 
+    services: ClassVar[frozenset[str]] = frozenset({"blob"})
+
     type: Literal["azure-export"]
     """The kind of source."""
     account: str = ""
@@ -149,7 +190,9 @@ class AzureExport(Source):
     @model_validator(mode="after")
     def _one_place(self) -> AzureExport:
         remote = bool(self.container and (self.account or self.connection_string or "blob" in self.endpoints))
-        if remote == (self.path is not None):
+        if remote and self.path is not None:
+            raise ValueError("has both a container and a path: it takes one of them")
+        if not remote and self.path is None:
             raise ValueError("needs account (or connection_string) and container, or else path")
         return self
 
@@ -164,6 +207,8 @@ class LlmVendor(Source):
 class OpenAI(LlmVendor):
     """OpenAI: an organisation's costs, and its usage."""
 
+    services: ClassVar[frozenset[str]] = frozenset({"openai"})
+
     type: Literal["openai"]
     """The kind of source."""
     usage: bool = True
@@ -173,6 +218,8 @@ class OpenAI(LlmVendor):
 class Anthropic(LlmVendor):
     """Anthropic: an organisation's cost report, and its usage report."""
 
+    services: ClassVar[frozenset[str]] = frozenset({"anthropic"})
+
     type: Literal["anthropic"]
     """The kind of source."""
     usage: bool = True
@@ -181,6 +228,8 @@ class Anthropic(LlmVendor):
 
 class FilesSource(AwsAccess):
     """A folder of billing files in any format that finops knows: local, ``s3://bucket/prefix`` or ``gs://bucket/prefix``."""
+
+    services: ClassVar[frozenset[str]] = frozenset({"s3", "sts", "storage", "iamcredentials"})
 
     type: Literal["files", "focus-files"]
     """The kind of source. focus-files reads FOCUS files only."""
