@@ -395,6 +395,19 @@ def test_rows_that_vanish_are_a_hole_and_the_ledger_keeps_the_month(
     assert ledger(workspace) == before
 
 
+def test_days_long_before_the_months_that_are_asked_for_have_not_vanished(
+    bigquery: FakeBigQuery, tmp_path: Path
+) -> None:
+    bigquery.add(TABLE, date(2026, 9, 10), [charge(at("2026-09-09T10:00"), "5", month="202610")])
+    bigquery.add(TABLE, date(2026, 10, 2), [charge(at("2026-10-02T10:00"), "1")])
+    reader = collector(bigquery)
+    (offer,) = reader.look(request()).offers
+    known = fetched(reader, offer, tmp_path)
+    later = reader.look(request(since="2026-10-01", **{offer.key: known}))
+    assert not later.troubles
+    assert [each.version for each in later.offers] == [offer.version]
+
+
 def test_days_that_expired_at_the_source_stay_in_the_ledger(workspace: Workspace, bigquery: FakeBigQuery) -> None:
     bigquery.create(TABLE, keeps_days=40)
     fill(bigquery)

@@ -78,14 +78,15 @@ class GcpBigQueryCollector:
         seen = self._figures(statements.profile(export, since))
         asked = set(request.months())
         older = self._corrected(seen, request, listing)
-        if older and since:
-            earliest = min(older) - OVERLAP
+        earliest = min(older) - OVERLAP if older and since else since
+        if earliest != since:
             seen.update(self._figures(statements.profile(export, earliest, sorted(older))))
         self._until = {month: max(day.newest for day in days.values()) for month, days in seen.items()}
         for month in sorted(asked | older):
             key = self._key(month)
             try:
-                offer = self._offer(export, key, month, seen.get(month, {}), request)
+                looked = earliest if month in older else since
+                offer = self._offer(export, key, month, seen.get(month, {}), request, looked or date.min)
             except Trouble as trouble:
                 if trouble.period is None:
                     raise
@@ -154,9 +155,12 @@ class GcpBigQueryCollector:
         return found
 
     def _offer(
-        self, export: Export, key: str, month: date, days: Mapping[date, Figures], request: Request
+        self, export: Export, key: str, month: date, days: Mapping[date, Figures], request: Request, looked: date
     ) -> Offer | None:
         """A month as a whole; None: there is nothing of it.
+
+        Args:
+            looked: the first day that was looked at.
 
         Raises:
             Trouble: some of it is not in the table any more.
@@ -165,7 +169,7 @@ class GcpBigQueryCollector:
         known = request.known.get(key)
         gone_before = request.today - export.keeps if export.keeps else date.min
         if known:
-            files |= self._kept(known, files, month, gone_before)
+            files |= self._kept(known, files, month, gone_before, looked)
         elif days and month <= gone_before:
             raise Trouble(
                 Outcome.INCOMPLETE,
@@ -184,15 +188,15 @@ class GcpBigQueryCollector:
         return self._weighed(export, offer, fresh) if fresh else offer
 
     def _kept(
-        self, known: Fetched, files: Mapping[str, RemoteFile], month: date, gone_before: date
+        self, known: Fetched, files: Mapping[str, RemoteFile], month: date, gone_before: date, looked: date
     ) -> dict[str, RemoteFile]:
-        """Landing's files of days that have expired at the source: they are the month's all the same."""
+        """Landing's files of days that have expired at the source or were not looked at: they are the month's all the same."""
         kept = {}
         for name, (version, _) in known.files.items():
             now = files.get(name)
             if now and rows_of(now.version) >= rows_of(version):
                 continue
-            if _day(name) > gone_before:
+            if _day(name) > gone_before and _day(name) >= looked:
                 raise Trouble(
                     Outcome.INCOMPLETE,
                     f"has fewer rows of {_day(name)} for {month:%Y-%m} than were fetched before: "
