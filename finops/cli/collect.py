@@ -121,6 +121,8 @@ def collect_sources(
     loader = Loader(con, Landing(app.workspace.landing), app.catalogue, app.now)
     sources = configured(app.workspace, wanted)
     months = window(app.calendar, since, until)
+    if not sources:
+        app.say("no source is configured: docs/sources.md tells how; 'finops load' reads files without one")
     pending = loader.load_pending()
     landed: dict[str, list[FinopsError]] = {}
     for source_id, problem in pending.landed:
@@ -143,7 +145,7 @@ def collect_sources(
 
     try:
         with watch(app, con) as progress:
-            watched = Watch(progress.fetching, progress.loading, say, approve)
+            watched = Watch(progress.fetching, progress.loading, progress.looking, say, approve)
             collect(loader, sources, months, app.calendar, watched, landed)
             for source_id in landed.keys() - {each.source_id for each in sources}:
                 say(_of_landing(source_id, landed[source_id]))

@@ -59,7 +59,9 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json:
     parts: list[tuple[str, Iterable[Finding]]] = [] if sources else [("workspace", examine_workspace(app.workspace))]
     for each in found:
         request = Request(*months, app.calendar, held.get(each.source_id, {}), dry=not yes)
-        parts.append((f"{each.source_id} ({each.source.type})", examine_source(each, request, last.get(each.source_id))))
+        parts.append(
+            (f"{each.source_id} ({each.source.type})", examine_source(each, request, last.get(each.source_id)))
+        )
     for (title, findings), name in zip(
         parts, [*([] if sources else [""]), *(each.source_id for each in found)], strict=True
     ):

@@ -19,27 +19,41 @@ if TYPE_CHECKING:
 
 
 class Watching:
-    """Nobody watches: nothing is shown."""
+    """Nobody watches: with -v a log says what is being waited for."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
 
     loading: Progress | None = None
     """Is told which delivery is being loaded; None: nobody is."""
 
+    def looking(self, source_id: str) -> None:
+        """A source is asked what it has."""
+        self._app.detail(f"{source_id}: asking what there is")
+
     @contextmanager
     def fetching(self, source_id: str, offer: Offer, size: int) -> Iterator[TellFetched]:
         """While an offer is fetched."""
+        self._app.detail(f"{source_id}: fetching {offer.key}{f', {size:,} bytes' if size else ''}")
         yield lambda name, size: None
 
 
 class _OnTerminal(Watching):
     """A line that says what is being fetched or read, how much it is, and how far that is."""
 
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, app: App, bar: Any) -> None:
+        super().__init__(app)
         self._bar = bar
         self._task = bar.add_task("looking for bills", total=None)
         self._lock = threading.Lock()
         self.shares = [0.0, 0.0]
         """Where the present step of loading begins, and where it ends."""
         self.loading = self._begin
+
+    def looking(self, source_id: str) -> None:
+        """A source is asked what it has."""
+        self.shares[:] = [0.0, 0.0]
+        self._bar.update(self._task, description=f"{source_id}: asking what there is", total=None, completed=0)
 
     def update(self, share: float) -> None:
         """How much of the present step of loading is done."""
@@ -80,7 +94,7 @@ class _OnTerminal(Watching):
 def watch(app: App, con: Connection) -> Iterator[Watching]:
     """Show progress, if somebody is there to see it."""
     if not app.interactive:
-        yield Watching()
+        yield Watching(app)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -96,7 +110,7 @@ def watch(app: App, con: Connection) -> Iterator[Watching]:
         console=Console(stderr=True, no_color=not app.colour),
         transient=True,
     )
-    shown = _OnTerminal(bar)
+    shown = _OnTerminal(app, bar)
     done = threading.Event()
 
     def tick() -> None:

@@ -96,6 +96,8 @@ class Watch:
     )
     """A source's offer is going to be fetched, with so many bytes."""
     loading: Progress | None = None
+    looking: Callable[[str], None] = lambda source: None
+    """A source is going to be asked what it has."""
     source: Callable[[SourceReport], None] = lambda report: None
     """A source is done."""
     approve: Callable[[str, Decimal, Sequence[Offer]], bool] = lambda source, cost, offers: False
@@ -161,6 +163,7 @@ def collect(
     held = known(loader.landing)
     for each in sources:
         report = SourceReport(each.source_id, each.source.type)
+        watch.looking(each.source_id)
         for problem in (landed or {}).get(each.source_id, ()):
             report.miss(problem)
         request = Request(*months, today, held.get(each.source_id, {}))
@@ -208,28 +211,39 @@ def _collect(
             report.miss(_unapproved(each.source_id, offer))
         new = [offer for offer in new if not offer.needs_approval]
     keys = {offer.key for offer in listing.offers}
-    hopeless: Trouble | None = None
+    patience = Patience(each.source.deadline)
     for offer in new:
-        began = time.monotonic()
-        if hopeless:
-            report.miss(hopeless.of(offer.key, offer.period))
+        if patience.end:
+            report.miss(patience.end.of(offer.key, offer.period))
             continue
+        began = time.monotonic()
         try:
             _bring(loader, each, offer, request, origin_of(offer, held), keys - {offer.key}, watch, report)
         except Exception as error:
             report.miss(error, offer.period)
-            hopeless = hopeless or _hopeless(error, time.monotonic() - began, each.source.deadline)
+            patience.met(error, time.monotonic() - began)
     if listing.offers:
         tidy(loader.landing, each.source_id, listing.offers)
     return bool(report.unchanged or report.fetched)
 
 
-def _hopeless(error: Exception, seconds: float, deadline: float) -> Trouble | None:
-    """A trouble that the next offer would meet too: there is no use in waiting for it again."""
-    if not isinstance(error, Trouble):
-        return None
-    waited = error.outcome is Outcome.FAILED and seconds >= 0.9 * deadline
-    return error if waited or error.outcome is Outcome.EXPIRED else None
+@dataclass
+class Patience:
+    """One month's trouble is no reason not to try the next; two deadlines waited out, or an identity that has expired, are."""
+
+    deadline: float
+    """Seconds."""
+    end: Trouble | None = None
+    """What the other offers of the source are given up for."""
+    _waited: int = 0
+
+    def met(self, error: Exception, seconds: float) -> None:
+        """An offer has failed after so many seconds."""
+        if not isinstance(error, Trouble):
+            return
+        self._waited += error.outcome is Outcome.FAILED and seconds >= 0.9 * self.deadline
+        if error.outcome is Outcome.EXPIRED or self._waited > 1:
+            self.end = error
 
 
 def _bring(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from finops.collectors.files.local import LocalStore
@@ -89,6 +90,7 @@ class FilesCollector:
         """Is the folder there, may it be read, what is in it?"""
         try:
             listing = self.look(request)
+            self._taste(listing)
         except Trouble as trouble:
             return [Finding("folder", Verdict.FAILED, str(trouble).splitlines()[0], trouble.next_step)]
         if not listing.offers:
@@ -100,6 +102,18 @@ class FilesCollector:
         newest = max((each.modified for each in files if each.modified), default=None)
         when = f", the newest of {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
         return [Finding("folder", Verdict.OK, f"{self._source.path}: {len(files):,} files, {size:,} bytes{when}")]
+
+    def _taste(self, listing: Listing) -> None:
+        """Read the beginning of the smallest file: that a folder can be listed does not say that its files can be read.
+
+        Raises:
+            Trouble: it can't.
+        """
+        store, prefix = self._open()
+        files = [each for offer in listing.offers for each in offer.files if each.bytes]
+        if files:
+            smallest = min(files, key=lambda each: each.bytes)
+            next(iter(store.blocks(replace(smallest, name=_join(_above(prefix), smallest.name)), 0)), None)
 
     def _offer(self, store: Store, prefix: str, files: Sequence[RemoteFile]) -> Offer:
         above = _above(prefix)
