@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,12 @@ def connect(path: Path | None, *, read_only: bool = False, memory_limit: str = "
         config["threads"] = threads
     if path is not None and not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+            raise FinopsError(
+                "the warehouse cannot be written",
+                where=str(path),
+                next_step="Give the user who runs finops the right to write the file and its folder.",
+            )
     try:
         con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
     except duckdb.IOException as error:

@@ -126,11 +126,11 @@ class Landing:
         Raises:
             BadInputError: a file has changed since it was hashed: somebody is still writing it.
         """
+        self._tidy()
         files = tuple(
             self._keep_file(file.path, name, digest)
             for file, name, digest in zip(delivery.files, delivery.names, hashes, strict=True)
         )
-        self._tidy()
         manifest = delivery.manifest
         record = DeliveryRecord(
             _identity(delivery, source_id, hashes, again=again, origin=origin),
@@ -207,10 +207,11 @@ class Landing:
         if self._tidied:
             return
         self._tidied = True
-        for partial in self.path.rglob(".*.partial"):
-            ours = _PARTIAL.fullmatch(partial.name)
-            if ours and not alive(int(ours[1])):
-                partial.unlink(missing_ok=True)
+        for folder in ("files/*", "deliveries"):
+            for partial in self.path.glob(f"{folder}/.*.partial"):
+                ours = _PARTIAL.fullmatch(partial.name)
+                if ours and not alive(int(ours[1])):
+                    partial.unlink(missing_ok=True)
 
     def _record_path(self, record_id: str) -> Path:
         return self.path / "deliveries" / f"{record_id}.json"

@@ -33,9 +33,11 @@ reads:
 SELECT
     unblended AS BilledCost,
     amortised AS EffectiveCost,
+    -- a type is spelt as a CUR does ('RIFee') or as the console does ('Recurring reservation fee')
     CASE fold_value(record_type)            -- the negotiated price before commitments, as for a CUR's line items
         WHEN 'savingsplannegation' THEN 0
         WHEN 'discountedusage' THEN amortised
+        WHEN 'reservationappliedusage' THEN amortised
         ELSE unblended
     END AS ContractedCost,
     unblended AS x_DeliveredCost,
@@ -45,24 +47,28 @@ SELECT
     month AS BillingPeriodStart,
     month + INTERVAL 1 MONTH AS BillingPeriodEnd,
 
-    CASE WHEN unit IS NOT NULL AND fold_value(record_type) IN ('usage', 'savingsplancoveredusage', 'discountedusage')
+    CASE WHEN unit IS NOT NULL AND fold_value(record_type) IN ('usage', 'savingsplancoveredusage', 'discountedusage', 'reservationappliedusage')
          THEN quantity END AS ConsumedQuantity,
-    CASE WHEN fold_value(record_type) IN ('usage', 'savingsplancoveredusage', 'discountedusage') THEN unit END AS ConsumedUnit,
-    CASE WHEN fold_value(record_type) IN ('savingsplancoveredusage', 'discountedusage') THEN 'Committed' END AS PricingCategory,
+    CASE WHEN fold_value(record_type) IN ('usage', 'savingsplancoveredusage', 'discountedusage', 'reservationappliedusage')
+         THEN unit END AS ConsumedUnit,
+    CASE WHEN fold_value(record_type) IN ('savingsplancoveredusage', 'discountedusage', 'reservationappliedusage')
+         THEN 'Committed' END AS PricingCategory,
 
     CASE
         WHEN fold_value(record_type) = 'tax' THEN 'Tax'
         WHEN fold_value(record_type) IN ('credit', 'credits') THEN 'Credit'
-        WHEN fold_value(record_type) IN ('fee', 'upfront', 'rifee', 'recurring', 'support',
-                                         'savingsplanupfrontfee', 'savingsplanrecurringfee') THEN 'Purchase'
+        WHEN fold_value(record_type) IN ('fee', 'upfront', 'upfrontreservationfee', 'rifee', 'recurring',
+                                         'recurringreservationfee', 'support', 'supportfee', 'savingsplanupfrontfee',
+                                         'savingsplanrecurringfee') THEN 'Purchase'
         ELSE 'Usage'                        -- discounts too, as in a CUR
     END AS ChargeCategory,
     CASE WHEN fold_value(record_type) = 'refund' THEN 'Correction' END AS ChargeClass,
     concat_ws(', ', service, record_type) AS ChargeDescription,
     CASE
-        WHEN fold_value(record_type) IN ('rifee', 'recurring', 'support', 'savingsplanrecurringfee') THEN 'Recurring'
-        WHEN fold_value(record_type) IN ('fee', 'upfront', 'savingsplanupfrontfee', 'credit', 'credits', 'refund', 'tax')
-            THEN 'One-Time'
+        WHEN fold_value(record_type) IN ('rifee', 'recurring', 'recurringreservationfee', 'support', 'supportfee',
+                                         'savingsplanrecurringfee') THEN 'Recurring'
+        WHEN fold_value(record_type) IN ('fee', 'upfront', 'upfrontreservationfee', 'savingsplanupfrontfee', 'credit',
+                                         'credits', 'refund', 'tax') THEN 'One-Time'
         ELSE 'Usage-Based'
     END AS ChargeFrequency,
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from http.client import HTTPConnection
@@ -216,6 +218,20 @@ def test_credits_refunds_and_tax_keep_their_sign_and_their_kind(workspace: Works
         ("Support", "Purchase", None, "Recurring"): (29, 29),
         ("Tax", "Tax", None, "One-Time"): (Decimal("3.33"), Decimal("3.33")),
     }
+
+
+def test_types_as_the_console_spells_them_are_the_same_types(workspace: Workspace, fake: FakeCostExplorer) -> None:
+    spelt = {"RIFee": "Recurring reservation fee", "DiscountedUsage": "Reservation applied usage", "Support": "Support fee",
+             "SavingsPlanRecurringFee": "Savings Plan Recurring Fee"}  # fmt: skip
+    columns = "ChargeCategory, ChargeFrequency, PricingCategory, ContractedCost, BilledCost"
+    question = f"SELECT {columns} FROM focus.cost_and_usage ORDER BY ALL"
+    collected(workspace, fake)
+    as_in_a_report = workspace.query(question)
+    fake.charges = [replace(each, record_type=spelt.get(each.record_type, each.record_type)) for each in BILL]
+    (workspace.folder / "finops.duckdb").unlink()
+    shutil.rmtree(workspace.folder / "landing")
+    collected(workspace, fake)
+    assert workspace.query(question) == as_in_a_report
 
 
 def test_days_and_accounts_are_as_asked(workspace: Workspace, fake: FakeCostExplorer) -> None:

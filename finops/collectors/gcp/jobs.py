@@ -131,7 +131,9 @@ class Jobs:
                 next_step=f"Raise the source's maximum_bytes_billed to {size} or more, or ask for fewer months.",
             )
         labels = {"tool": "finops", "source": re.sub(r"[^a-z0-9_-]", "-", self._source_id.lower())[:63]}
-        config = QueryJobConfig(maximum_bytes_billed=bound, labels=labels)
+        # a query that is given up at the deadline is not to go on, and be paid for
+        patience = int(self.source.deadline * 1000)
+        config = QueryJobConfig(maximum_bytes_billed=bound, labels=labels, job_timeout_ms=patience)
         end = self._end()
 
         def attempt() -> QueryJob:
