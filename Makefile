@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench docs sample clean
+.PHONY: demo test lint bench bench-collect docs sample clean
 
 demo: .venv/ready      ## Set up, run the weekly job on the bundled fixtures; the last line names the report
 	@rm -rf demo && cp -R fixtures/workspace demo
@@ -18,6 +18,9 @@ lint: .venv/ready-dev  ## Style and types
 
 bench: .venv/ready-dev ## Load and build 10 million rows, as a ratio to plain DuckDB on the same machine
 	$(BIN)/python -m benchmarks.run
+
+bench-collect: .venv/ready-dev ## Collect from a simulated S3: memory against the size of the bill, and a run with nothing new
+	$(BIN)/python -m benchmarks.collect
 
 docs: .venv/ready-dev  ## Write the generated parts of docs/ again
 	$(BIN)/python -m docs.generate
