@@ -79,7 +79,7 @@ def _measure(work: Path, url: str, sizes: list[int], data: Path, months: tuple[s
         workspace.mkdir()
         (workspace / "finops.toml").write_text(
             f'[sources.aws]\ntype = "aws-data-export"\nbucket = "{BUCKET}"\nprefix = "{prefix}"\nexport = "{EXPORT}"\n'
-            f'endpoints = {{ s3 = "{url}", "bcm-data-exports" = "{url}" }}\n[warehouse]\nthreads = 2\nmemory_limit = "1GB"\n'
+            f'endpoints = {{ s3 = "{url}" }}\nanonymous = true\n[warehouse]\nthreads = 2\nmemory_limit = "2GB"\n'
         )
         finops = [sys.executable, "-m", "finops", "--today", TODAY, "--quiet", "collect", "--until", "2026-10"]
         fetch = [sys.executable, "-c", _FETCH, some[0]]

@@ -14,7 +14,7 @@ from finops.config.sources import AwsAccess
 T = TypeVar("T")
 BILLING_REGION = "us-east-1"
 """Where AWS has its billing services."""
-QUICK = 10
+QUICK = 5
 """Seconds for calls that collecting can do without."""
 LATE, STALE = 2, 7
 """Days since the last delivery that are worth a warning, and that mean it has stopped."""
