@@ -13,7 +13,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -50,12 +52,32 @@ def main() -> None:
             [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            _measure(Path(temporary), url, sizes, options.data, MONTHS[-options.months :])
+            no = _refusing()
+            _measure(Path(temporary), url, no, sizes, options.data, MONTHS[-options.months :])
         finally:
             server.terminate()
 
 
-def _measure(work: Path, url: str, sizes: list[int], data: Path, months: tuple[str, ...]) -> None:
+def _refusing() -> str:
+    """The address of a service that allows nothing: the state of an export's executions, which moto does not know."""
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = b'{"__type": "AccessDeniedException", "message": "no"}'
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refuse)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def _measure(work: Path, url: str, no: str, sizes: list[int], data: Path, months: tuple[str, ...]) -> None:
     s3 = boto3.client("s3", endpoint_url=url)
     for _ in range(100):
         try:
@@ -79,7 +101,7 @@ def _measure(work: Path, url: str, sizes: list[int], data: Path, months: tuple[s
         workspace.mkdir()
         (workspace / "finops.toml").write_text(
             f'[sources.aws]\ntype = "aws-data-export"\nbucket = "{BUCKET}"\nprefix = "{prefix}"\nexport = "{EXPORT}"\n'
-            f'endpoints = {{ s3 = "{url}" }}\nanonymous = true\n[warehouse]\nthreads = 2\nmemory_limit = "2GB"\n'
+            f'endpoints = {{ s3 = "{url}", bcm-data-exports = "{no}" }}\n[warehouse]\nthreads = 2\nmemory_limit = "2GB"\n'
         )
         finops = [sys.executable, "-m", "finops", "--today", TODAY, "--quiet", "collect", "--until", "2026-10"]
         fetch = [sys.executable, "-c", _FETCH, some[0]]
