@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from finops.cli import COMMANDS, cli
 from finops.config.schema import Config
+from finops.config.secrets import Secret
 from finops.config.sources import SOURCE_TYPES, Source
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import LAYERS
@@ -123,8 +124,9 @@ def _type(annotation: Any) -> str:
     if get_origin(annotation) is dict:
         return "table of texts"
     if isinstance(annotation, type):
+        if annotation is Secret:
+            return "`env:NAME` or `file:PATH`"
         names = {"str": "text", "int": "whole number", "Path": "path", "bool": "true or false", "Decimal": "number"}
-        names["Secret"] = "`env:NAME` or `file:PATH`"
         return names.get(annotation.__name__, annotation.__name__)
     return " or ".join(f"`{each}`" for each in get_args(annotation))
 
