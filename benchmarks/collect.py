@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError
 
 from benchmarks.run import HERE, measure
 
@@ -79,11 +80,13 @@ def _refusing() -> str:
 
 def _measure(work: Path, url: str, no: str, sizes: list[int], data: Path, months: tuple[str, ...]) -> None:
     s3 = boto3.client("s3", endpoint_url=url)
-    for _ in range(100):
+    for attempt in range(100):
         try:
             s3.create_bucket(Bucket=BUCKET)
             break
-        except Exception:
+        except BotoCoreError:  # the server is still starting
+            if attempt == 99:
+                raise
             time.sleep(0.2)
     for size in sizes:
         prefix = f"rows-{size}"

@@ -11,13 +11,12 @@ import click
 from finops.cli.app import App, pass_app
 from finops.cli.journal import noted
 from finops.cli.jsontext import dumps
-from finops.errors import BadInputError, SourceError, UsageError
+from finops.errors import BadInputError, FinopsError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from finops.collectors.interface import Offer
-    from finops.errors import FinopsError
     from finops.pipeline.collecting import SourceReport
     from finops.warehouse.connection import Connection
 
@@ -35,7 +34,7 @@ def complete_source(ctx: click.Context, param: click.Parameter, incomplete: str)
 
     try:
         return [name for name in find_workspace(None).config.sources if name.startswith(incomplete)]
-    except Exception:
+    except (FinopsError, OSError, UnicodeError):  # a shell waits for names, not for what is wrong with finops.toml
         return []
 
 

@@ -77,14 +77,14 @@ def lines(month: str, *costs: str) -> list[dict[str, Any]]:
 
 
 def parquet(month: str, *costs: str) -> bytes:
-    """CUR 2.0, as Parquet."""
+    """CUR 2.0, as Parquet. Costs are doubles, because AWS delivers them so."""
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(lines(month, *costs)), out)
     return out.getvalue()
 
 
 def focus_parquet(month: str, *costs: str) -> bytes:
-    """FOCUS 1.2, as Parquet."""
+    """FOCUS 1.2, as Parquet, with doubles as AWS delivers them."""
     start = datetime.fromisoformat(f"{month}-01")
     rows = [
         {

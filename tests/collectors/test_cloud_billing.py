@@ -250,6 +250,8 @@ def load_all(workspace: Workspace, google: FakeCloudBilling, run: str) -> None:
 
 def test_accounts_and_projects_are_in_the_inventory(workspace: Workspace, google: FakeCloudBilling) -> None:
     load_all(workspace, google, "1")
+    formats = workspace.query("SELECT DISTINCT format FROM ops.loads ORDER BY 1")
+    assert formats == [("gcp_billing_accounts",), ("gcp_skus",)]
     assert workspace.query(
         "SELECT resource_type, resource_id, resource_name, account_id, state, properties->>'BillingAccountName', "
         "properties->>'Currency' FROM inventory.resources ORDER BY resource_type, resource_id"

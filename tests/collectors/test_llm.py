@@ -282,6 +282,10 @@ def test_usage_is_daily_activity_and_no_money(configured: Workspace, world: LlmW
         ("openai/proj_1/text-embedding-3", "input_tokens", 8),
         ("openai/proj_1/vector_stores", "stored_bytes", 99),
     ]
+    read_by = configured.query(
+        "SELECT DISTINCT format FROM utilisation.daily JOIN ops.loads USING (load_id) ORDER BY 1"
+    )
+    assert read_by == [("anthropic_usage",), ("openai_usage",)]
     assert tokens(configured) == []
 
 
@@ -596,6 +600,8 @@ def test_names_come_into_the_inventory(configured: Workspace, world: LlmWorld) -
     done = collect(configured)
     assert done.exit_code == 0, done.err
     assert configured.query("SELECT count(*) FROM inventory.resources WHERE resource_type = 'project'") == [(101,)]
+    read_by = configured.query("SELECT DISTINCT format FROM inventory.resources JOIN ops.loads USING (load_id)")
+    assert read_by == [("llm_names",)]
     assert configured.query(
         "SELECT source_id, provider, account_id, resource_id, resource_name, resource_type, state, created_at::DATE "
         "FROM inventory.resources WHERE resource_id IN ('proj_7', 'key_1') OR provider = 'Anthropic' ORDER BY ALL"

@@ -77,6 +77,7 @@ def landed(folder: Path) -> dict[str, Fetched]:
 def test_accounts_have_names_units_and_tags(aws: FakeAws, workspace: Workspace) -> None:
     fetched(workspace.folder / "in")
     assert workspace.finops("load", workspace.folder / "in", "--source", "org").exit_code == 0
+    assert workspace.query("SELECT format FROM ops.loads") == [("aws_organizations",)]
     rows = workspace.query(
         "SELECT resource_name, resource_type, state, properties->>'UnitPath', map_entries(tags)::VARCHAR, "
         "properties->>'ManagementAccountId', account_id = resource_id, created_at IS NOT NULL FROM inventory.resources ORDER BY 4"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -35,14 +36,17 @@ class LlmStage(Stage):
         }
 
     @property
+    @abstractmethod
     def vendor(self) -> Vendor:
-        raise NotImplementedError
+        """The fake."""
 
+    @abstractmethod
     def add(self, day: date, cost: Decimal) -> None:
-        raise NotImplementedError
+        """A charge of a day."""
 
+    @abstractmethod
     def first_day(self, bucket: dict[str, Any]) -> date:
-        raise NotImplementedError
+        """The day that a bucket begins with."""
 
     def write(self, month: date, costs: Sequence[Decimal]) -> None:
         """A cost a day, from the first on."""
@@ -91,8 +95,9 @@ class LlmStage(Stage):
         paths = {re.sub(r"/projects/[^/]+/", "/projects/{project_id}/", call.path) for call in self.vendor.calls}
         return {f"GET {path}" for path in paths}
 
+    @abstractmethod
     def _days(self, call: Call) -> int:
-        raise NotImplementedError
+        """How many days a call asks for."""
 
 
 class OpenAIStage(LlmStage):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import buckets
 from gcp_storage_emulator.handlers.objects import _checksums, _make_object_resource
 from gcp_storage_emulator.server import RequestHandler, create_server
@@ -124,7 +125,7 @@ class _Handler(RequestHandler):
     def _list(self, bucket: str, query: dict[str, str]) -> None:
         try:
             files, folders = self.storage.get_file_list(bucket, query.get("prefix"), query.get("delimiter"))
-        except Exception:
+        except NotFound:
             self._error(404, "notFound", bucket)
             return
         entries = sorted([*((each["name"], each) for each in files), *((each, None) for each in folders)])
@@ -143,7 +144,7 @@ class _Handler(RequestHandler):
         wanted = query.get("ifGenerationMatch")
         try:
             return bool(wanted) and self.storage.get_file_obj(bucket, name)["generation"] != wanted
-        except Exception:
+        except NotFound:
             return False
 
     def _cut(self, bucket: str, name: str, after: int) -> None:

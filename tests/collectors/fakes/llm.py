@@ -15,6 +15,7 @@ import base64
 import json
 import re
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -53,7 +54,7 @@ class Fault:
     """Instead of an error: what becomes of a right answer."""
 
 
-class Vendor:
+class Vendor(ABC):
     """What both vendors have: charges and usage by day, faults, a log."""
 
     prefix = ""
@@ -172,17 +173,17 @@ class Vendor:
             {"error": {"type": "error", "message": words.get(status, "The server had an error.")}}
         ).encode()
 
+    @abstractmethod
     def knows(self, headers: Mapping[str, str]) -> bool:
         """Is the key in its header?"""
-        raise NotImplementedError
 
+    @abstractmethod
     def page(self, path: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
         """The page that is asked for.
 
         Raises:
             KeyError: no such path. ValueError: a parameter is wrong.
         """
-        raise NotImplementedError
 
     def paged(
         self,
