@@ -51,6 +51,12 @@ class QueryFileError(FinopsError):
     slug = "query-file"
 
 
+class AllocationError(FinopsError):
+    """Charges cannot be divided as the rules and mappings say."""
+
+    slug = "allocation"
+
+
 class WarehouseBusyError(FinopsError):
     """Another process holds the warehouse."""
 

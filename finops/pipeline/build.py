@@ -15,9 +15,10 @@ from pathlib import Path
 from finops.errors import CheckFailedError
 from finops.rules.catalogue import Catalogue
 from finops.rules.mappings import Mappings, read_mappings, store_mappings
+from finops.rules.outcomes import CheckOutcome, RuleOutcome
 from finops.rules.run import Params, check_params, count
 from finops.rules.shared import digest, layer_digest
-from finops.rules.stages import CheckOutcome, RuleOutcome, allocate, check, classify, find
+from finops.rules.stages import allocate, check, classify, find
 from finops.warehouse.connection import Connection, transaction
 
 STAGES = ("mappings", "classify", "allocate", "find", "check")

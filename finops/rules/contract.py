@@ -21,6 +21,14 @@ WRITES = ("x_WorkloadKind", "ServiceCategory", "ServiceSubcategory")
 """The columns that a classify query may write."""
 
 ALLOCATE = {"x_DimensionId": "whole number", "Team": "text", "x_AllocationReason": "text"}
+"""A rule that decides on charges. With ``Weight`` it shares them; ``ValidFrom`` and ``ValidUntil`` (exclusive) limit it in time."""
+ALLOCATE_OPTIONAL = {"Weight": "number", "ValidFrom": "time", "ValidUntil": "time"}
+SPLIT = {"Pool": "text", "Team": "text"}
+"""A rule that divides pools (``splits: pools``) gives one of ``Weight`` (of any sum) and ``Percent`` (100 in all) as well."""
+SPLIT_OPTIONAL = {
+    "Weight": "number", "Percent": "number", "BillingCurrency": "text", "ValidFrom": "time", "ValidUntil": "time",
+    "x_AllocationReason": "text",
+}  # fmt: skip
 FINDING = {
     "provider": "text",
     "account_id": "text",
@@ -49,6 +57,7 @@ _TYPES = {
     "decimal": r"DECIMAL\(\d+,\d+\)",
     "json": r"JSON",
     "whole number": r"BIGINT|INTEGER|HUGEINT",
+    "number": r"DECIMAL\(\d+,\d+\)|U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER",
 }
 _FOR_WINDOWS = date(2026, 1, 1)
 
@@ -133,6 +142,14 @@ def _header_problems(query: QueryFile) -> Iterator[str]:
         yield f"order must be a whole number, not '{extra['order']}'"
     if query.layer == "allocate" and extra.get("method") not in METHODS:
         yield f"method must be one of {', '.join(METHODS)}{nearest(str(extra.get('method')), list(METHODS))}"
+    if extra.get("splits", "pools") != "pools":
+        yield f"splits must be 'pools', not '{extra['splits']}'"
+    if "splits" in extra and extra.get("method") != "split":
+        yield f"a rule that splits pools has the method split, not {extra.get('method')}"
+    days = [extra[key] for key in ("valid_from", "valid_until") if key in extra]
+    yield from (f"'{day}' is no day such as 2026-10-01" for day in days if type(day) is not date)
+    if len(days) == 2 and all(type(day) is date for day in days) and days[0] >= days[1]:
+        yield f"valid_until {days[1]} is exclusive and must come after valid_from {days[0]}"
     if query.layer == "checks" and extra.get("grade") not in GRADES:
         yield f"grade must be one of {', '.join(GRADES)}{nearest(str(extra.get('grade')), list(GRADES))}"
     if query.layer == "classify":
@@ -148,22 +165,38 @@ def _header_problems(query: QueryFile) -> Iterator[str]:
 
 
 def _column_problems(query: QueryFile, found: dict[str, str]) -> Iterator[str]:
-    contract = {"allocate": ALLOCATE, "findings": FINDING}.get(query.layer, {})
-    if query.layer == "classify" and isinstance(query.extra.get("writes"), list):
-        contract = {"x_DimensionId": "whole number"} | {str(name): "text" for name in query.extra["writes"]}
-    if not contract:
+    required, optional = _contract(query)
+    if not required:
         return
-    for name, kind in contract.items():
+    known = required | optional
+    for name, kind in known.items():
         if name not in found:
-            yield f"does not return the column '{name}'{nearest(name, sorted(found.keys() - contract.keys()))}"
+            if name in required:
+                yield f"does not return the column '{name}'{nearest(name, sorted(found.keys() - known.keys()))}"
         elif not re.fullmatch(_TYPES[kind], found[name]):
-            hint = "; money and hours are DECIMAL, never DOUBLE" if kind == "decimal" else ""
-            yield f"column '{name}' is {found[name]}, but must be {kind}{hint}"
+            hint = "; money, hours and weights are DECIMAL, never DOUBLE" if kind in ("decimal", "number") else ""
+            yield f"column '{name}' is {found[name]}, but must be {_IN_WORDS.get(kind, kind)}{hint}"
     yield from (
-        f"returns the column '{name}', which the contract does not have{nearest(name, list(contract))}"
+        f"returns the column '{name}', which the contract does not have{nearest(name, list(known))}"
         for name in found
-        if name not in contract
+        if name not in known
     )
+    if query.extra.get("splits") and ("Weight" in found) == ("Percent" in found):
+        yield "returns one of the columns Weight and Percent: what a pool is divided by"
+    if query.layer == "allocate" and "Weight" in found and query.extra.get("method") != "split":
+        yield f"returns Weight, so its method is split, not {query.extra.get('method')}"
+
+
+_IN_WORDS = {"number": "a whole number or DECIMAL"}
+
+
+def _contract(query: QueryFile) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns that a query must return and those that it may."""
+    if query.layer == "allocate":
+        return (SPLIT, SPLIT_OPTIONAL) if query.extra.get("splits") else (ALLOCATE, ALLOCATE_OPTIONAL)
+    if query.layer == "classify" and isinstance(query.extra.get("writes"), list):
+        return {"x_DimensionId": "whole number"} | {str(name): "text" for name in query.extra["writes"]}, {}
+    return (FINDING, {}) if query.layer == "findings" else ({}, {})
 
 
 def _across_files(queries: list[QueryFile]) -> Iterator[str]:

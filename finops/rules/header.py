@@ -33,7 +33,7 @@ _REQUIRED: dict[str, set[str]] = {
 _OPTIONAL: dict[str, set[str]] = {
     "normalise": {"grade", "misses", "nulls", "timestamps", "quantities", "records", "sources", "yields"},
     "classify": {"misses", "reads"},
-    "allocate": {"misses", "reads", "params"},
+    "allocate": {"misses", "reads", "params", "splits", "valid_from", "valid_until"},
     "findings": {"reads", "params"},
     "checks": {"misses", "reads", "params"},
     "analyses": {"misses", "reads", "params"},

@@ -312,6 +312,10 @@ def store_mappings(con: Connection, mappings: Mappings) -> None:
         _store(con, name, columns, patterns)
         looked_up = ("exact", "prefix") if name == "resources" else ("exact",)
         _make_matcher(con, name, [(row[0], row[5]) for row in patterns if row[2] not in looked_up])
+    # the lead's interface, to be filled from pools.csv and splits.csv
+    _store(con, "pools", "pool VARCHAR, name VARCHAR, split VARCHAR, basis VARCHAR, \"window\" VARCHAR, fallback VARCHAR, line INTEGER", [])
+    _store(con, "pool_teams", "pool VARCHAR, team VARCHAR", [])
+    _store(con, "splits", "pool VARCHAR, team VARCHAR, percent DECIMAL(38, 18), valid_from DATE, valid_until DATE, line INTEGER", [])
     _store(con, "exceptions", "rule_id VARCHAR, resource_id VARCHAR, reason VARCHAR, owner VARCHAR, until DATE",
            [tuple(line[name] for name in FILES["exceptions.csv"].columns) for line in mappings["exceptions.csv"]])  # fmt: skip
     _store(con, "service_categories", "provider VARCHAR, service VARCHAR, ServiceCategory VARCHAR, ServiceSubcategory VARCHAR",

@@ -124,9 +124,9 @@ def materialise(con: Connection, query: QueryFile, values: Mapping[str, Any], ta
     return count(con, f"FROM temp.{table}")
 
 
-def count(con: Connection, relation: str) -> int:
+def count(con: Connection, relation: str, values: Mapping[str, Any] | None = None) -> int:
     """How many rows a relation (``FROM …``) has."""
-    row = con.execute(f"SELECT count(*) {relation}").fetchone()
+    row = con.execute(f"SELECT count(*) {relation}", dict(values or {})).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import Any
 
 from finops.errors import QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import WRITES
 from finops.rules.header import QueryFile
+from finops.rules.outcomes import CheckOutcome, RuleOutcome
+from finops.rules.pools import split
 from finops.rules.run import Params, count, materialise, parameter_values
 from finops.rules.shared import make_finding_tables, make_macros
+from finops.rules.tagging import refuse_unknown_teams, tag
 from finops.warehouse.connection import Connection, DatabaseError
 
 LONGEST_LOOK_BACK = 45
 """Days of charges that findings may look at, unless a window asks for more: a window of 30 days and what was before it."""
-
-
-@dataclass(frozen=True)
-class RuleOutcome:
-    """What one query did."""
-
-    query_id: str
-    matched: int
-    """Dimensions (or resources) that it matched."""
-    won: int
-    """Those that no rule before it had taken. 0 of many: it is fully shadowed."""
-
-    @property
-    def note(self) -> str:
-        """A hint for the reader, if there is one."""
-        if self.matched == 0:
-            return "matches nothing"
-        return "" if self.won else "everything that it matches is taken by rules before it"
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """What one check said."""
-
-    check_id: str
-    title: str
-    grade: str
-    """``stop`` or ``warn``."""
-    passed: bool
-    violations: int
-    detail: str
-    """The first violations as text; empty if it passed."""
 
 
 def classify(con: Connection, catalogue: Catalogue, params: Params, today: date) -> list[RuleOutcome]:
@@ -79,25 +48,16 @@ def classify(con: Connection, catalogue: Catalogue, params: Params, today: date)
 
 
 def allocate(con: Connection, catalogue: Catalogue, params: Params, today: date) -> list[RuleOutcome]:
-    """Fill ``allocation.dimension_team``: the first rule that matches a dimension has it."""
+    """Fill the open book of ``allocation.*``: a team or a pool for each kind of charge, then shares for each pool.
+
+    Raises:
+        QueryFileError, AllocationError: see ``tag`` and ``split``.
+    """
     make_macros(con, catalogue, "allocate")
-    _refuse_equal_orders(catalogue.layer("allocate"))
-    outcomes = []
-    con.execute("DELETE FROM allocation.dimension_team")
-    for query in catalogue.layer("allocate"):
-        values = parameter_values(con, query, today, params.get(query.id, {}))
-        matched = materialise(con, query, values, "matched")
-        _refuse_repeats(con, query, "x_DimensionId")
-        before = count(con, "FROM allocation.dimension_team")
-        con.execute(
-            "INSERT INTO allocation.dimension_team SELECT m.x_DimensionId, m.Team, ?, ?, m.x_AllocationReason "
-            "FROM temp.matched AS m ANTI JOIN allocation.dimension_team AS t ON t.dimension_id = m.x_DimensionId "
-            "WHERE m.Team IS NOT NULL",
-            [query.id, query.extra["method"]],
-        )
-        outcomes.append(RuleOutcome(query.id, matched, count(con, "FROM allocation.dimension_team") - before))
-    con.execute("DROP TABLE IF EXISTS temp.matched")
-    return outcomes
+    tagged = tag(con, catalogue, params, today)
+    divided = split(con, catalogue, params, today)
+    refuse_unknown_teams(con, catalogue)
+    return tagged + divided
 
 
 def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> list[RuleOutcome]:
@@ -163,21 +123,20 @@ def _name_teams(con: Connection) -> None:
                 SELECT DISTINCT resource_id, account_id, currency, window_start, window_end FROM findings.findings
             ),
             dimensions AS (
-                SELECT r.*, d.dimension_id, coalesce(t.Team, 'unallocated') AS team
+                SELECT r.*, d.dimension_id
                 FROM resources AS r
                 JOIN ledger.dimension AS d
                     ON coalesce(d.ResourceId, d.CommitmentDiscountId, d.CapacityReservationId) = r.resource_id
                    AND d.SubAccountId IS NOT DISTINCT FROM r.account_id
                    AND d.BillingCurrency IS NOT DISTINCT FROM r.currency
-                LEFT JOIN allocation.dimension_team AS t ON t.dimension_id = d.dimension_id
             ),
             costs AS (
-                SELECT d.resource_id, d.account_id, d.currency, d.window_end, d.window_start, d.team,
-                    sum(c.BilledCost + c.EffectiveCostDelta)
+                SELECT d.resource_id, d.account_id, d.currency, d.window_end, d.window_start, c.Team AS team,
+                    sum(c.AllocatedEffectiveCost)
                         FILTER (c.ChargePeriodStart >= d.window_start AND c.ChargePeriodStart < d.window_end) AS in_window,
-                    sum(c.BilledCost + c.EffectiveCostDelta) AS ever
+                    sum(c.AllocatedEffectiveCost) AS ever
                 FROM dimensions AS d
-                JOIN ledger.charge AS c ON c.dimension_id = d.dimension_id
+                JOIN allocation.charges AS c ON c.x_DimensionId = d.dimension_id
                 GROUP BY ALL
             ),
             ranked AS (
@@ -232,12 +191,3 @@ def _refuse_repeats(con: Connection, query: QueryFile, key: str) -> None:
             where=str(query.path),
             next_step="Group the query, or rank its rows and keep the first.",
         )
-
-
-def _refuse_equal_orders(queries: list[QueryFile]) -> None:
-    for one, other in pairwise(queries):
-        if one.order == other.order:
-            raise QueryFileError(
-                f"order {one.order} is taken by '{one.id}' and '{other.id}': which of the two wins must not depend on chance",
-                where=str(other.path),
-            )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from finops.errors import FinopsError
 from finops.warehouse.columns import DELTA_OF, Column, ledger_columns, part
 from finops.warehouse.connection import Connection, transaction
+from finops.warehouse.shares import create_shares_view
 
 MONEY = "DECIMAL(38, 18)"
 
@@ -150,6 +151,41 @@ def m006_collecting(con: Connection) -> None:
     )
 
 
+def m007_shares(con: Connection) -> None:
+    """Which team or pool each dimension belongs to and when, how pools are split, and which months are frozen.
+
+    All of it is derived: it is made again by the next build.
+    """
+    con.execute("DROP VIEW IF EXISTS allocation.remaining")
+    con.execute("DROP TABLE allocation.dimension_team")
+    con.execute(
+        "CREATE TABLE allocation.dimension_team (book INTEGER, dimension_id BIGINT, valid_from TIMESTAMP, "
+        "valid_until TIMESTAMP, Team VARCHAR, is_pool BOOLEAN, x_AllocationRuleId VARCHAR, "
+        "x_AllocationRuleVersion INTEGER, x_AllocationMethod VARCHAR, x_AllocationReason VARCHAR)"
+    )
+    con.execute(
+        "CREATE TABLE allocation.pool_step (book INTEGER, pool VARCHAR, month DATE, valid_from TIMESTAMP, "
+        "valid_until TIMESTAMP, BillingCurrency VARCHAR, Team VARCHAR, is_pool BOOLEAN, basis DECIMAL(38, 18), "
+        "weight DECIMAL(19, 18), x_AllocationRuleId VARCHAR, x_AllocationRuleVersion INTEGER, x_AllocationReason VARCHAR)"
+    )
+    con.execute(
+        "CREATE TABLE allocation.pool_share (book INTEGER, pool VARCHAR, month DATE, valid_from TIMESTAMP, "
+        "valid_until TIMESTAMP, BillingCurrency VARCHAR, Team VARCHAR, weight DECIMAL(19, 18), "
+        "other_weights DECIMAL(19, 18)[], x_AllocationRuleId VARCHAR, x_AllocationRuleVersion INTEGER, "
+        "x_AllocationReason VARCHAR)"
+    )
+    con.execute(
+        "CREATE TABLE allocation.frozen_months (month DATE, book INTEGER, frozen_at TIMESTAMP, frozen_by VARCHAR, "
+        "reason VARCHAR, digest VARCHAR)"
+    )
+    con.execute("CREATE TABLE allocation.gap (dimension_id BIGINT, open_from TIMESTAMP, open_until TIMESTAMP)")
+    con.execute(
+        f"CREATE TABLE allocation.dimension_month (dimension_id BIGINT, month DATE, BillingCurrency VARCHAR, "
+        f"charges BIGINT, BilledCost {MONEY}, EffectiveCost {MONEY})"
+    )
+    con.execute("DELETE FROM ops.stages WHERE stage IN ('allocate', 'find', 'check')")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_ledger,
     m002_ops,
@@ -157,6 +193,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m004_findings,
     m005_inventory,
     m006_collecting,
+    m007_shares,
 )
 
 
@@ -210,16 +247,7 @@ def create_views(con: Connection) -> None:
     con.execute("CREATE SCHEMA IF NOT EXISTS focus")
     con.execute(f"CREATE OR REPLACE VIEW focus.cost_and_usage AS SELECT\n  {current}{_JOINS}")
     con.execute(f"CREATE OR REPLACE VIEW focus_data_table AS SELECT\n  {every}{_JOINS}")
-    con.execute(
-        f"CREATE OR REPLACE VIEW allocation.charges AS SELECT\n  {current},\n"
-        "  coalesce(t.Team, 'unallocated') AS Team,\n"
-        "  coalesce(t.x_AllocationRuleId, 'unallocated') AS x_AllocationRuleId,\n"
-        "  coalesce(t.x_AllocationMethod, 'default') AS x_AllocationMethod,\n"
-        "  t.x_AllocationReason,\n"
-        "  c.BilledCost AS AllocatedBilledCost,\n"
-        f"  CAST(c.BilledCost + c.EffectiveCostDelta AS {MONEY}) AS AllocatedEffectiveCost"
-        f"{_JOINS}\nLEFT JOIN allocation.dimension_team AS t ON t.dimension_id = c.dimension_id"
-    )
+    create_shares_view(con, current)
     dimensions = ",\n  ".join(f'{_read(c)} AS "{c.name}"' for c in columns if c.part == "dimension")
     con.execute(
         f"CREATE OR REPLACE VIEW ledger.dimensions AS SELECT d.dimension_id AS x_DimensionId,\n  {dimensions},\n"

@@ -10,12 +10,12 @@ why: >
   if all of its tagged charges name one team, the untagged ones follow.
 misses: >
   A resource that changed teams keeps its untagged charges for the next rule.
-reads: [allocation.remaining, allocation.dimension_team, ledger.dimensions]
+reads: [allocation.remaining, allocation.tagged, ledger.dimensions]
 */
 WITH tagged AS (
     SELECT d.SubAccountId, d.ResourceId, min(t.Team) AS team
-    FROM allocation.dimension_team AS t
-    JOIN ledger.dimensions AS d ON d.x_DimensionId = t.dimension_id
+    FROM allocation.tagged AS t
+    JOIN ledger.dimensions AS d ON d.x_DimensionId = t.x_DimensionId
     WHERE t.x_AllocationMethod = 'direct' AND d.ResourceId IS NOT NULL
       -- a foundation model is everybody's, not one caller's
       AND d.ResourceId NOT LIKE '%:foundation-model/%'

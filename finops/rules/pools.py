@@ -1,0 +1,279 @@
+"""Divides pools: every pool's rule gives weights, weights become fractions that add up to 1, pools in pools are followed through.
+
+All of it is done in DECIMAL and whole numbers, per pool, month and currency; charges are divided by the view that reads it
+(``warehouse.shares``). Months are those in which charges begin.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from finops.errors import AllocationError, QueryFileError
+from finops.rules.catalogue import Catalogue
+from finops.rules.header import QueryFile
+from finops.rules.outcomes import RuleOutcome
+from finops.rules.run import Params, count, describe, materialise, parameter_values
+from finops.rules.tagging import is_splitting
+from finops.warehouse.connection import Connection
+from finops.warehouse.shares import BEGINNING, END
+
+_UNIT = "1000000000000000000"
+_WEIGHT = "DECIMAL(19, 18)"
+_PLACE = "month, valid_from, valid_until, BillingCurrency"
+"""Where in time and currency a weight holds."""
+
+
+def split(con: Connection, catalogue: Catalogue, params: Params, today: date) -> list[RuleOutcome]:
+    """Fill the open book of ``allocation.pool_step`` and ``allocation.pool_share``.
+
+    Reads ``temp.given``, to which the tagging rules have added theirs.
+
+    Raises:
+        QueryFileError: a rule fails or breaks its contract.
+        AllocationError: pools feed each other in a circle, or one that must not be empty has nothing to be divided by.
+    """
+    outcomes = [_ask(con, query, params, today) for query in catalogue.layer("allocate") if is_splitting(query)]
+    _refuse_circles(con)
+    _months_in_use(con)
+    con.execute("DELETE FROM allocation.pool_step WHERE book = 0")
+    con.execute("DELETE FROM allocation.pool_share WHERE book = 0")
+    _steps(con)
+    _shares(con)
+    for table in ("given", "matched", "demand", "segment", "step", "path"):
+        con.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    return outcomes
+
+
+def _ask(con: Connection, query: QueryFile, params: Params, today: date) -> RuleOutcome:
+    """What a rule that splits says about the pools that name it."""
+    values = parameter_values(con, query, today, params.get(query.id, {}))
+    columns = describe(con, query, values)
+    materialise(con, query, values, "matched")
+    weight = "Percent" if "Percent" in columns else "Weight"
+    begins = f"coalesce(CAST(r.ValidFrom AS TIMESTAMP), {BEGINNING})" if "ValidFrom" in columns else BEGINNING
+    ends = f"coalesce(CAST(r.ValidUntil AS TIMESTAMP), {END})" if "ValidUntil" in columns else END
+    if "Percent" in columns:
+        _refuse_percentages(con, str(query.path), begins, ends)
+    currency = "nullif(upper(trim(r.BillingCurrency)), '')" if "BillingCurrency" in columns else "NULL"
+    reason = "r.x_AllocationReason" if "x_AllocationReason" in columns else "NULL"
+    con.execute(
+        f"""INSERT INTO temp.given
+        SELECT p.pool, {begins}, {ends}, {currency}, coalesce(q.pool, r.Team), CAST(r.{weight} AS DECIMAL(38, 18)),
+            $rule, $version, {reason}
+        FROM temp.matched AS r
+        JOIN mapping.pools AS p ON p.pool = r.Pool AND p.split = $rule
+        LEFT JOIN mapping.pools AS q ON q.pool = r.Team
+        WHERE r.Team IS NOT NULL AND {begins} < {ends}""",
+        {"rule": query.id, "version": query.version},
+    )
+    pools = count(con, "FROM (SELECT DISTINCT pool FROM temp.given WHERE rule_id = $rule)", {"rule": query.id})
+    return RuleOutcome(query.id, pools, pools)
+
+
+def _refuse_percentages(con: Connection, path: str, begins: str, ends: str) -> None:
+    """Percentages of a pool add up to 100 at every moment at which there are any."""
+    wrong = con.execute(
+        f"""WITH r AS (SELECT *, {begins} AS begins, {ends} AS ends FROM temp.matched AS r),
+        moments AS (SELECT DISTINCT Pool, begins AS moment FROM r UNION SELECT DISTINCT Pool, ends FROM r),
+        sums AS (
+            SELECT m.Pool, m.moment, sum(CAST(r.Percent AS DECIMAL(38, 18))) AS total
+            FROM moments AS m JOIN r ON r.Pool = m.Pool AND m.moment >= r.begins AND m.moment < r.ends
+            GROUP BY ALL
+        )
+        SELECT Pool, moment::DATE, total FROM sums WHERE total <> 100 ORDER BY ALL LIMIT 5"""
+    ).fetchall()
+    if wrong:
+        told = "; ".join(f"pool '{pool}' from {day}: {total.normalize():f} %" for pool, day, total in wrong)
+        raise QueryFileError(f"percentages must add up to 100: {told}", where=path)
+
+
+def _refuse_circles(con: Connection) -> None:
+    """A pool that feeds itself, through others or not, could never be divided."""
+    feeds: dict[str, set[str]] = {}
+    for pool, receiver in con.execute(
+        "SELECT DISTINCT g.pool, g.Team FROM temp.given AS g JOIN mapping.pools AS p ON p.pool = g.Team WHERE g.basis > 0"
+    ).fetchall():
+        feeds.setdefault(pool, set()).add(receiver)
+    circle = _circle(feeds)
+    if circle:
+        raise AllocationError(
+            f"pools feed each other in a circle: {' -> '.join(circle)}",
+            next_step="Take one of these receivers out: mappings/splits.csv, or the SQL of the rule that splits the pool.",
+        )
+
+
+def _circle(feeds: dict[str, set[str]]) -> list[str]:
+    done: set[str] = set()
+
+    def walk(pool: str, trail: list[str]) -> list[str]:
+        if pool in trail:
+            return [*trail[trail.index(pool) :], pool]
+        if pool in done:
+            return []
+        for receiver in sorted(feeds.get(pool, ())):
+            found = walk(receiver, [*trail, pool])
+            if found:
+                return found
+        done.add(pool)
+        return []
+
+    for pool in sorted(feeds):
+        if found := walk(pool, []):
+            return found
+    return []
+
+
+def _months_in_use(con: Connection) -> None:
+    """``temp.demand``: the pools, months and currencies that charges are in, and pools fed by these; ``temp.segment``: spans of
+    months in which no weight begins or ends."""
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE demand AS
+        SELECT DISTINCT t.Team AS pool, m.month, m.BillingCurrency
+        FROM allocation.dimension_team AS t JOIN allocation.dimension_month AS m ON m.dimension_id = t.dimension_id
+        WHERE t.book = 0 AND t.is_pool
+          AND m.month < t.valid_until AND m.month + INTERVAL 1 MONTH > t.valid_from"""
+    )
+    while True:
+        before = count(con, "FROM temp.demand")
+        con.execute(
+            """INSERT INTO temp.demand
+            SELECT DISTINCT p.pool, d.month, d.BillingCurrency
+            FROM temp.demand AS d JOIN temp.given AS g ON g.pool = d.pool JOIN mapping.pools AS p ON p.pool = g.Team
+            WHERE (p.pool, d.month, coalesce(d.BillingCurrency, ''))
+              NOT IN (SELECT (pool, month, coalesce(BillingCurrency, '')) FROM temp.demand)"""
+        )
+        if count(con, "FROM temp.demand") == before:
+            break
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE segment AS
+        WITH months AS (SELECT DISTINCT month FROM temp.demand),
+        cuts AS (
+            SELECT month, CAST(month AS TIMESTAMP) AS moment FROM months
+            UNION
+            SELECT m.month, g.moment
+            FROM (SELECT valid_from AS moment FROM temp.given UNION SELECT valid_until FROM temp.given) AS g
+            JOIN months AS m ON g.moment > m.month AND g.moment < m.month + INTERVAL 1 MONTH
+        )
+        SELECT month, moment AS valid_from,
+            coalesce(lead(moment) OVER (PARTITION BY month ORDER BY moment), month + INTERVAL 1 MONTH) AS valid_until
+        FROM cuts"""
+    )
+
+
+def _steps(con: Connection) -> None:
+    """``allocation.pool_step``: each pool's receivers with what they are measured by, and their fractions, which add up to 1."""
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE step AS
+        SELECT d.pool, d.month, s.valid_from, s.valid_until, d.BillingCurrency, g.Team,
+            sum(greatest(g.basis, 0))::DECIMAL(38, 18) AS basis, g.rule_id, g.rule_version,
+            string_agg(DISTINCT g.reason, '; ' ORDER BY g.reason) AS reason
+        FROM temp.demand AS d
+        JOIN temp.segment AS s ON s.month = d.month
+        JOIN temp.given AS g ON g.pool = d.pool AND (g.BillingCurrency IS NULL OR g.BillingCurrency = d.BillingCurrency)
+            AND g.valid_from <= s.valid_from AND g.valid_until >= s.valid_until
+        GROUP BY ALL HAVING sum(greatest(g.basis, 0)) > 0"""
+    )
+    _fall_back(con)
+    # a weight is floor(basis × 10^18 / sum of bases) × 10^-18; bases are scaled so that their sum has 18 digits at most
+    con.execute(
+        f"""INSERT INTO allocation.pool_step
+        WITH sized AS (
+            SELECT *, length(nullif(CAST(trunc(sum(basis) OVER w) AS VARCHAR), '0')) AS digits FROM temp.step
+            WINDOW w AS (PARTITION BY pool, {_PLACE})
+        ),
+        counted AS (
+            SELECT *, CASE WHEN coalesce(digits, 0) <= 18
+                THEN CAST(trunc(basis * CAST(concat('1', repeat('0', (18 - coalesce(digits, 0))::INT)) AS DECIMAL(19, 0))) AS HUGEINT)
+                ELSE CAST(trunc(basis) AS HUGEINT) // 100 END AS units
+            FROM sized
+        ),
+        parts AS (
+            SELECT *, CAST(CAST(units * {_UNIT}::HUGEINT // nullif(sum(units) OVER w, 0)::HUGEINT AS DECIMAL(19, 0))
+                * 0.000000000000000001::DECIMAL(18, 18) AS {_WEIGHT}) AS part
+            FROM counted WINDOW w AS (PARTITION BY pool, {_PLACE})
+        ),
+        placed AS (
+            SELECT *, row_number() OVER (PARTITION BY pool, {_PLACE} ORDER BY part DESC, Team) AS place,
+                sum(part) OVER (PARTITION BY pool, {_PLACE}) AS total
+            FROM parts
+        )
+        SELECT 0, p.pool, month, valid_from, valid_until, BillingCurrency, p.Team, m.pool IS NOT NULL, basis,
+            CAST(part + CASE WHEN place = 1 THEN 1 - total ELSE 0 END AS {_WEIGHT}), rule_id, rule_version, reason
+        FROM placed AS p LEFT JOIN mapping.pools AS m ON m.pool = p.Team"""
+    )
+
+
+def _fall_back(con: Connection) -> None:
+    """A pool that has nothing to be divided by goes where it declares: evenly to its teams, or to nobody."""
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE empty_pool AS
+        SELECT d.pool, d.month, s.valid_from, s.valid_until, d.BillingCurrency, m.split, m.fallback, m.line
+        FROM temp.demand AS d JOIN temp.segment AS s ON s.month = d.month LEFT JOIN mapping.pools AS m ON m.pool = d.pool
+        WHERE NOT EXISTS (SELECT 1 FROM temp.step AS t WHERE t.pool = d.pool AND t.valid_from = s.valid_from
+            AND t.BillingCurrency IS NOT DISTINCT FROM d.BillingCurrency)"""
+    )
+    wrong = con.execute(
+        "SELECT pool, strftime(month, '%Y-%m'), coalesce(BillingCurrency, 'no currency'), line, split FROM temp.empty_pool "
+        "WHERE fallback = 'error' ORDER BY ALL LIMIT 5"
+    ).fetchall()
+    if wrong:
+        raise AllocationError(
+            "; ".join(f"pool '{pool}' has nothing to be divided by in {month} ({currency}): rule '{rule}' gives no weight above "
+                      f"zero (pools.csv:{line})" for pool, month, currency, line, rule in wrong),
+            next_step="Its fallback is 'error'. Another one (even, unallocated) lets the build go on.",
+        )  # fmt: skip
+    version = "(SELECT coalesce(max(rule_version), 1) FROM temp.given AS g WHERE g.rule_id = e.split)"
+    con.execute(
+        f"""INSERT INTO temp.step
+        SELECT e.pool, e.month, e.valid_from, e.valid_until, e.BillingCurrency, t.team, 1, e.split, {version},
+            'nothing to divide by: evenly, as pools.csv declares'
+        FROM temp.empty_pool AS e JOIN mapping.pool_teams AS t ON t.pool = e.pool WHERE e.fallback = 'even'
+        UNION ALL
+        SELECT e.pool, e.month, e.valid_from, e.valid_until, e.BillingCurrency, 'unallocated', 1,
+            coalesce(e.split, split_part(e.pool, ':', 1)), {version}, 'nothing to divide by: left unallocated'
+        FROM temp.empty_pool AS e
+        WHERE e.fallback IS DISTINCT FROM 'even' OR NOT EXISTS (SELECT 1 FROM mapping.pool_teams AS t WHERE t.pool = e.pool)"""
+    )
+    con.execute("DROP TABLE temp.empty_pool")
+
+
+def _shares(con: Connection) -> None:
+    """``allocation.pool_share``: pools followed through to teams; the largest share knows the others and takes what is left."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE path AS SELECT pool, {_PLACE}, Team, is_pool, weight, "
+        "CAST(NULL AS VARCHAR) AS through, x_AllocationRuleId, x_AllocationRuleVersion, x_AllocationReason "
+        "FROM allocation.pool_step WHERE book = 0"
+    )
+    while count(con, "FROM temp.path WHERE is_pool"):
+        con.execute(
+            f"""CREATE OR REPLACE TEMP TABLE path AS
+            SELECT * FROM temp.path WHERE NOT is_pool
+            UNION ALL
+            SELECT p.pool, p.month, p.valid_from, p.valid_until, p.BillingCurrency, s.Team, s.is_pool,
+                CAST(trunc(p.weight * s.weight, 18) AS {_WEIGHT}), concat_ws(' and ', p.through, p.Team),
+                p.x_AllocationRuleId, p.x_AllocationRuleVersion, p.x_AllocationReason
+            FROM temp.path AS p
+            JOIN allocation.pool_step AS s ON s.book = 0 AND s.pool = p.Team AND s.valid_from = p.valid_from AND s.month = p.month
+                AND s.BillingCurrency IS NOT DISTINCT FROM p.BillingCurrency
+            WHERE p.is_pool"""
+        )
+    con.execute(
+        f"""INSERT INTO allocation.pool_share
+        WITH summed AS (
+            SELECT pool, {_PLACE}, Team, CAST(sum(weight) AS {_WEIGHT}) AS weight,
+                string_agg(DISTINCT through, ', ' ORDER BY through) AS through,
+                any_value(x_AllocationRuleId) AS rule_id, any_value(x_AllocationRuleVersion) AS rule_version,
+                string_agg(DISTINCT x_AllocationReason, '; ' ORDER BY x_AllocationReason) AS reason
+            FROM temp.path GROUP BY ALL HAVING sum(weight) > 0
+        ),
+        placed AS (
+            SELECT *, row_number() OVER w AS place, list(weight) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+                AS weights
+            FROM summed WINDOW w AS (PARTITION BY pool, {_PLACE} ORDER BY weight DESC, Team)
+        )
+        SELECT 0, pool, month, valid_from, valid_until, BillingCurrency, Team,
+            CASE WHEN place = 1 THEN CAST(1 - coalesce(list_sum(weights[2:]), 0) AS {_WEIGHT}) ELSE weight END,
+            CASE WHEN place = 1 THEN weights[2:] END, rule_id, rule_version,
+            concat_ws('; ', 'pool ' || pool || ' by ' || rule_id || coalesce(', through ' || through, ''), reason)
+        FROM placed"""
+    )

@@ -1,0 +1,230 @@
+"""Gives each kind of charge a team or a pool, rule by rule: the first rule in order that answers has it, for the time it names.
+
+Every rule of ``queries/allocate/`` but those that split is asked once, and answers for dimensions, never for rows of the bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+
+from finops.errors import QueryFileError
+from finops.rules.catalogue import Catalogue
+from finops.rules.header import QueryFile, nearest
+from finops.rules.outcomes import RuleOutcome
+from finops.rules.run import Params, count, describe, materialise, parameter_values
+from finops.warehouse.connection import Connection
+from finops.warehouse.shares import BEGINNING, END
+
+def tagging_rules(catalogue: Catalogue) -> list[QueryFile]:
+    """The rules that decide on charges, in order."""
+    return [query for query in catalogue.layer("allocate") if not is_splitting(query)]
+
+
+def is_splitting(query: QueryFile) -> bool:
+    """Does the rule divide pools, rather than decide on charges?"""
+    return query.extra.get("splits") == "pools"
+
+
+def tag(con: Connection, catalogue: Catalogue, params: Params, today: date) -> list[RuleOutcome]:
+    """Fill the open book of ``allocation.dimension_team``, and ``temp.given`` with the weights that rules give at once.
+
+    Raises:
+        QueryFileError: a rule fails or breaks its contract.
+    """
+    refuse_equal_orders(catalogue.layer("allocate"))
+    _sum_up_months(con)
+    con.execute("DELETE FROM allocation.dimension_team WHERE book = 0")
+    con.execute("DELETE FROM allocation.gap")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE given (pool VARCHAR, valid_from TIMESTAMP, valid_until TIMESTAMP, "
+        "BillingCurrency VARCHAR, Team VARCHAR, basis DECIMAL(38, 18), rule_id VARCHAR, rule_version INTEGER, reason VARCHAR)"
+    )
+    outcomes = []
+    for query in tagging_rules(catalogue):
+        values = parameter_values(con, query, today, params.get(query.id, {}))
+        columns = describe(con, query, values)
+        materialise(con, query, values, "matched")
+        _normalise(con, query, columns)
+        weighs = "Weight" in columns
+        _refuse_two_answers(con, query, weighs)
+        if weighs:
+            _pool_weights(con, query)
+        outcomes.append(_take(con, query, weighs))
+    for table in ("matched", "answer", "weighed", "piece"):
+        con.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    return outcomes
+
+
+def _sum_up_months(con: Connection) -> None:
+    con.execute("DELETE FROM allocation.dimension_month")
+    con.execute(
+        """INSERT INTO allocation.dimension_month
+        SELECT s.dimension_id, s.month, d.BillingCurrency, s.charges, s.BilledCost, s.EffectiveCost
+        FROM (
+            SELECT dimension_id, CAST(date_trunc('month', ChargePeriodStart) AS DATE) AS month, count(*) AS charges,
+                CAST(sum(BilledCost) AS DECIMAL(38, 18)) AS BilledCost,
+                CAST(sum(BilledCost + EffectiveCostDelta) AS DECIMAL(38, 18)) AS EffectiveCost
+            FROM ledger.charge GROUP BY ALL
+        ) AS s JOIN ledger.dimension AS d USING (dimension_id)"""
+    )
+
+
+def _normalise(con: Connection, query: QueryFile, columns: dict[str, str]) -> None:
+    """``temp.answer``: what the rule said, within the days in which the rule itself holds."""
+    begins = f"TIMESTAMP '{query.extra['valid_from']}'" if query.extra.get("valid_from") else BEGINNING
+    ends = f"TIMESTAMP '{query.extra['valid_until']}'" if query.extra.get("valid_until") else END
+    if "ValidFrom" in columns:
+        begins = f"greatest({begins}, coalesce(CAST(ValidFrom AS TIMESTAMP), {BEGINNING}))"
+    if "ValidUntil" in columns:
+        ends = f"least({ends}, coalesce(CAST(ValidUntil AS TIMESTAMP), {END}))"
+    weight = "CAST(Weight AS DECIMAL(38, 18))" if "Weight" in columns else "CAST(NULL AS DECIMAL(38, 18))"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE answer AS SELECT x_DimensionId AS dimension_id, {begins} AS valid_from, "
+        f"{ends} AS valid_until, Team, {weight} AS basis, x_AllocationReason AS reason FROM temp.matched "
+        f"WHERE Team IS NOT NULL AND x_DimensionId IS NOT NULL AND {begins} < {ends}"
+    )
+
+
+def _refuse_two_answers(con: Connection, query: QueryFile, weighs: bool) -> None:
+    """At any time a dimension has one answer, or answers of one time span with weights."""
+    spans = "SELECT DISTINCT dimension_id, valid_from, valid_until FROM temp.answer" if weighs else "FROM temp.answer"
+    if count(con, f"FROM ({spans})") == count(con, "FROM (SELECT DISTINCT dimension_id FROM temp.answer)"):
+        return
+    row = con.execute(
+        f"SELECT dimension_id, valid_from, lag(valid_until) OVER w AS before FROM ({spans}) "
+        "WINDOW w AS (PARTITION BY dimension_id ORDER BY valid_from, valid_until) "
+        "QUALIFY valid_from < before ORDER BY dimension_id LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return
+    said = con.execute(
+        "SELECT DISTINCT Team || coalesce(' (' || reason || ')', '') FROM temp.answer WHERE dimension_id = ? ORDER BY 1 LIMIT 4",
+        [row[0]],
+    ).fetchall()
+    raise QueryFileError(
+        f"says more than one thing about the charges of dimension {row[0]}: {'; '.join(each for (each,) in said)}",
+        where=str(query.path),
+        next_step="Rank its rows and keep the first, or return a column Weight if the charges are shared"
+        + (": all rows of a dimension must then have the same ValidFrom and ValidUntil, or not overlap." if weighs else "."),
+    )
+
+
+def _pool_weights(con: Connection, query: QueryFile) -> None:
+    """Make a pool of each distinct set of weights: dimensions that are shared alike share a pool."""
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE weighed AS
+        WITH summed AS (
+            SELECT dimension_id, valid_from, valid_until, Team, sum(greatest(basis, 0))::DECIMAL(38, 18) AS basis,
+                min(reason) AS reason
+            FROM temp.answer GROUP BY ALL
+        ),
+        listed AS (
+            SELECT dimension_id, valid_from, valid_until, min(reason) AS reason,
+                list({'team': Team, 'basis': basis} ORDER BY Team) FILTER (basis > 0) AS weights
+            FROM summed GROUP BY ALL
+        )
+        SELECT *, $rule || ':' || left(md5(CAST(coalesce(weights, []) AS VARCHAR)), 12) AS pool FROM listed""",
+        {"rule": query.id},
+    )
+    con.execute(
+        f"""INSERT INTO temp.given
+        SELECT pool, {BEGINNING}, {END}, NULL, w.team, w.basis, $rule, $version, NULL
+        FROM (SELECT pool, unnest(any_value(weights)) AS w FROM temp.weighed GROUP BY pool)""",
+        {"rule": query.id, "version": query.version},
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE answer AS SELECT dimension_id, valid_from, valid_until, pool AS Team, "
+        "NULL::DECIMAL(38, 18) AS basis, reason FROM temp.weighed"
+    )
+
+
+def _take(con: Connection, query: QueryFile, weighs: bool) -> RuleOutcome:
+    """Add what no rule before has taken, and note which dimensions are taken for a part of the time."""
+    matched = count(con, "FROM (SELECT DISTINCT dimension_id FROM temp.answer)")
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE piece AS
+        SELECT a.dimension_id, a.valid_from, a.valid_until, a.Team, a.reason
+        FROM temp.answer AS a
+        ANTI JOIN (SELECT dimension_id FROM allocation.dimension_team WHERE book = 0) AS t USING (dimension_id)
+        UNION ALL
+        SELECT a.dimension_id, greatest(a.valid_from, g.open_from), least(a.valid_until, g.open_until), a.Team, a.reason
+        FROM temp.answer AS a
+        JOIN allocation.gap AS g ON g.dimension_id = a.dimension_id
+        WHERE greatest(a.valid_from, g.open_from) < least(a.valid_until, g.open_until)"""
+    )
+    con.execute(
+        """INSERT INTO allocation.dimension_team
+        SELECT 0, p.dimension_id, p.valid_from, p.valid_until, p.Team, m.pool IS NOT NULL OR $weighs, $rule, $version,
+            $method, p.reason
+        FROM temp.piece AS p LEFT JOIN mapping.pools AS m ON m.pool = p.Team""",
+        {"rule": query.id, "version": query.version, "method": query.extra["method"], "weighs": weighs},
+    )
+    _note_gaps(con)
+    return RuleOutcome(query.id, matched, count(con, "FROM (SELECT DISTINCT dimension_id FROM temp.piece)"))
+
+
+def _note_gaps(con: Connection) -> None:
+    """What is still open of the dimensions that the last rule has taken in part."""
+    limited = count(con, f"FROM temp.piece WHERE valid_from > {BEGINNING} OR valid_until < {END}")
+    if not limited:
+        return
+    con.execute("DELETE FROM allocation.gap WHERE dimension_id IN (SELECT dimension_id FROM temp.piece)")
+    con.execute(
+        f"""INSERT INTO allocation.gap
+        WITH taken AS (
+            SELECT dimension_id, valid_from, valid_until FROM allocation.dimension_team
+            WHERE book = 0 AND dimension_id IN (SELECT dimension_id FROM temp.piece)
+            UNION ALL
+            SELECT DISTINCT dimension_id, {END}, {END} FROM temp.piece
+        ),
+        between AS (
+            SELECT dimension_id, valid_from AS open_until,
+                coalesce(lag(valid_until) OVER (PARTITION BY dimension_id ORDER BY valid_from), {BEGINNING}) AS open_from
+            FROM taken
+        )
+        SELECT dimension_id, open_from, open_until FROM between WHERE open_from < open_until"""
+    )
+
+
+def refuse_equal_orders(queries: list[QueryFile]) -> None:
+    """Two rules of one order would leave to chance which of them wins.
+
+    Raises:
+        QueryFileError: there are two.
+    """
+    for one, other in pairwise(queries):
+        if one.order == other.order:
+            raise QueryFileError(
+                f"order {one.order} is taken by '{one.id}' and '{other.id}': which of the two wins must not depend on chance",
+                where=str(other.path),
+            )
+
+
+def refuse_unknown_teams(con: Connection, catalogue: Catalogue) -> None:
+    """Where teams are listed, a rule can't invent one.
+
+    Raises:
+        QueryFileError: naming every such team and the rule that gave it.
+    """
+    problems = list(_unknown_teams(con, catalogue))
+    if problems:
+        raise QueryFileError(
+            "; ".join(problems), next_step="Add the team to mappings/teams.csv, or correct the rule's SQL."
+        )
+
+
+def _unknown_teams(con: Connection, catalogue: Catalogue) -> Iterator[str]:
+    known = [team for (team,) in con.execute("FROM mapping.teams SELECT team").fetchall()]
+    if not known:
+        return
+    found = con.execute(
+        "SELECT DISTINCT x_AllocationRuleId, Team FROM ("
+        "SELECT x_AllocationRuleId, Team FROM allocation.dimension_team WHERE book = 0 AND NOT is_pool UNION "
+        "SELECT x_AllocationRuleId, Team FROM allocation.pool_step WHERE book = 0 AND NOT is_pool) "
+        "WHERE Team <> 'unallocated' AND Team NOT IN (SELECT team FROM mapping.teams) ORDER BY ALL"
+    ).fetchall()
+    for rule, team in found:
+        path = catalogue.get(rule, "allocate").path
+        yield f"{path}: returns the team '{team}', which teams.csv does not have{nearest(team, known)}"
