@@ -197,7 +197,7 @@ def _steps(con: Connection) -> None:
                 sum(part) OVER (PARTITION BY pool, {_PLACE}) AS total
             FROM parts
         )
-        SELECT 0, p.pool, month, valid_from, valid_until, BillingCurrency, p.Team, m.pool IS NOT NULL, basis,
+        SELECT 0, p.pool, month, valid_from, valid_until, BillingCurrency, p.Team, m.pool IS NOT NULL, p.basis,
             CAST(part + CASE WHEN place = 1 THEN 1 - total ELSE 0 END AS {_WEIGHT}), rule_id, rule_version, reason
         FROM placed AS p LEFT JOIN mapping.pools AS m ON m.pool = p.Team"""
     )
