@@ -60,8 +60,9 @@ class Books:
         )  # fmt: skip
         if team:
             self.con.execute(
-                "INSERT INTO allocation.dimension_team (dimension_id, Team, x_AllocationRuleId, x_AllocationMethod) "
-                "VALUES (?, ?, 'team_tag', 'direct')",
+                "INSERT INTO allocation.dimension_team (book, dimension_id, valid_from, valid_until, Team, is_pool, "
+                "x_AllocationRuleId, x_AllocationMethod) "
+                "VALUES (0, ?, '0001-01-01', '9999-12-31', ?, FALSE, 'team_tag', 'direct')",
                 [self.dimensions, team],
             )
         if kind:
