@@ -7,6 +7,21 @@ CREATE OR REPLACE MACRO allocation.folded_key(key) AS
 -- A tag value as people mean it: 'ML-Research' and 'Search ' are 'ml-research' and 'search'.
 CREATE OR REPLACE MACRO allocation.folded_value(value) AS lower(trim(value));
 
+-- Which fee a charge is, if it is one: 'tax', 'commitment' (what a commitment costs where no usage bears it: fees and the
+-- part that nothing used), 'support', 'credit' (refunds and adjustments too), 'marketplace'. The last two only where no
+-- resource is named: with one they are the resource's. A commitment is no resource that a team runs.
+CREATE OR REPLACE MACRO allocation.fee(workload_kind, charge_category, charge_class, resource_id) AS
+    CASE
+        WHEN workload_kind IN ('tax', 'commitment', 'support') THEN workload_kind
+        WHEN trim(coalesce(resource_id, '')) <> '' THEN NULL
+        WHEN workload_kind = 'credit' OR charge_category = 'Adjustment' OR charge_class = 'Correction' THEN 'credit'
+        WHEN workload_kind = 'marketplace' THEN 'marketplace'
+    END;
+
+-- Fees follow the usage that they belong to: the rules that map accounts, projects, folders and names leave them alone.
+CREATE OR REPLACE MACRO allocation.is_fee(workload_kind, charge_category, charge_class, resource_id) AS
+    allocation.fee(workload_kind, charge_category, charge_class, resource_id) IS NOT NULL;
+
 -- What the rules before this one have decided: a team or a pool for a dimension's charges from one moment until another.
 CREATE OR REPLACE VIEW allocation.tagged AS
     SELECT dimension_id AS x_DimensionId, valid_from AS ValidFrom, valid_until AS ValidUntil, Team, is_pool,
