@@ -62,8 +62,8 @@ def test_has_examples(query: QueryFile) -> None:
 
 
 @pytest.mark.parametrize(("query", "case"), CASES, ids=names)
-def test_example(query: QueryFile, case: Path, tmp_path: Path) -> None:
-    answer, expected = run_example(query, case, tmp_path)
+def test_example(query: QueryFile, case: Path) -> None:
+    answer, expected = run_example(query, case)
     assert not mismatch(answer, expected), mismatch(answer, expected)
 
 
@@ -144,7 +144,7 @@ def test_money_as_floating_point_is_refused(tmp_path: Path) -> None:
     rule = CATALOGUE.get("unused_capacity_reservation", "findings")
     text = rule.path.read_text().replace("CAST(unused_cost AS DECIMAL(38, 18)) AS cost_in_window",
                                          "CAST(unused_cost AS DOUBLE) AS cost_in_window")  # fmt: skip
-    with pytest.raises(QueryFileError, match="money and hours are DECIMAL, never DOUBLE"):
+    with pytest.raises(QueryFileError, match="money, hours and weights are DECIMAL, never DOUBLE"):
         check_catalogue(overlay(tmp_path, findings__unused_capacity_reservation=text))
 
 

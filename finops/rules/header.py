@@ -134,6 +134,24 @@ def read_query(path: Path, layer: str, origin: str = "shipped") -> QueryFile:
     )
 
 
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        QueryFileError: it is not there, or no YAML; with its line.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506
+    except FileNotFoundError as error:
+        raise QueryFileError("there is no such file", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise QueryFileError(f"is not UTF-8 (byte {error.start})", where=str(path)) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise QueryFileError(f"is not YAML: {getattr(error, 'problem', error)}", where=f"{path}{line}") from error
+
+
 def _problems(header: dict[str, Any], layer: str, path: Path) -> list[str]:
     required = _COMMON | _REQUIRED[layer]
     allowed = required | _OPTIONAL[layer]

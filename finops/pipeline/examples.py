@@ -1,0 +1,175 @@
+"""Runs examples: builds a ledger of their charges, and compares what a rule answers with what is expected."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from finops.errors import CheckFailedError, ConfigError, QueryFileError
+from finops.pipeline.build import build
+from finops.pipeline.example_files import Example
+from finops.pipeline.example_ledger import add_utilisation, insert, new_ledger, write_mappings
+from finops.rules.catalogue import Catalogue
+from finops.rules.header import nearest
+from finops.rules.run import materialise, parameter_values
+from finops.warehouse.connection import Connection, DatabaseError
+
+Row = dict[str, Any]
+
+_SHARES = """
+WITH shares AS (
+    SELECT x_DimensionId, Team, x_AllocationReason, x_AllocationMethod, x_AllocationPool AS Pool, x_AllocationWeight AS weight,
+        strftime(date_trunc('month', ChargePeriodStart), '%Y-%m') AS Month,
+        strftime(min(ChargePeriodStart), '%Y-%m-%d') AS FirstDay,
+        CAST(sum(AllocatedBilledCost) AS DECIMAL(38, 18)) AS share,
+        CAST(sum(AllocatedEffectiveCost) AS DECIMAL(38, 18)) AS effective_share
+    FROM allocation.charges WHERE $rule IN (x_AllocationRuleId, x_AllocationPoolRuleId) GROUP BY ALL
+)
+SELECT s.* EXCLUDE (x_DimensionId), d.* FROM shares AS s JOIN ledger.dimensions AS d USING (x_DimensionId)
+ORDER BY d.x_DimensionId, s.Month, s.share DESC, s.Team"""
+_TEAMS = """
+SELECT t.Team, t.x_AllocationReason, t.x_AllocationMethod,
+    CASE WHEN year(t.valid_from) > 1 THEN strftime(t.valid_from, '%Y-%m-%d') END AS ValidFrom,
+    CASE WHEN year(t.valid_until) < 9999 THEN strftime(t.valid_until, '%Y-%m-%d') END AS ValidUntil, d.*
+FROM allocation.dimension_team AS t JOIN ledger.dimensions AS d ON d.x_DimensionId = t.dimension_id
+WHERE t.x_AllocationRuleId = $rule AND t.book = 0 ORDER BY d.x_DimensionId, t.valid_from"""
+_OF_SHARES = {"share", "effective_share", "weight", "Month", "FirstDay", "Pool"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What an answer lacks and what it has too much."""
+
+    missing: list[Row]
+    """Expected rows that the answer does not have."""
+    unexpected: list[Row]
+    """Rows of the answer that nobody expects."""
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unexpected)
+
+
+def try_example(example: Example, catalogue: Catalogue) -> Difference:
+    """Run an example and compare.
+
+    Raises:
+        FinopsError: the example cannot be run as it is written.
+    """
+    answers = run_example(example, catalogue)
+    if answers:
+        known = list(answers[0])
+        unknown = {key for row in example.expect for key in row if key not in known}
+        if unknown:
+            told = "; ".join(f"the rule's answer has no column '{key}'{nearest(key, known)}" for key in sorted(unknown))
+            raise QueryFileError(f"expect: {told}", where=str(example.path))
+    return compare(answers, example.expect)
+
+
+def run_example(example: Example, catalogue: Catalogue) -> list[Row]:
+    """The rows that a rule gives for an example: what it finds, or the kinds of charges that it wins.
+
+    A rule that splits answers with shares: a row for each kind of charge, month and team.
+
+    Raises:
+        QueryFileError, ConfigError: the example or a rule is wrong.
+    """
+    try:
+        con = new_ledger(example.inputs.get("charges", []))
+    except (ValueError, InvalidOperation, DatabaseError) as error:
+        raise _broken(example, error) from error
+    with con, tempfile.TemporaryDirectory() as folder:
+        try:
+            add_utilisation(con, example.inputs.get("utilisation", []))
+            inventory = example.inputs.get("inventory", {})
+            for table, rows in (inventory if isinstance(inventory, dict) else {"resources": inventory}).items():
+                for row in rows:
+                    insert(con, f"inventory.{table}", {"source_id": "test"} | row)
+        except (ValueError, InvalidOperation, DatabaseError) as error:
+            raise _broken(example, error) from error
+        mappings = write_mappings(Path(folder) / "mappings", example.inputs.get("mappings", {}))
+        return _built(con, example, catalogue, mappings)
+
+
+def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Path) -> list[Row]:
+    query, today = example.query, example.today
+    params = {query.id: example.inputs["params"]} if example.inputs.get("params") else {}
+    try:
+        build(con, catalogue, mappings, today, params=params)
+    except CheckFailedError:
+        if query.layer != "checks":  # a check's example is there to fail it
+            raise
+    except ConfigError as error:
+        what = error.what.replace(f"{mappings}/", "mappings/")
+        raise ConfigError(what, where=str(example.path)) from error
+    try:
+        for statement in example.inputs.get("sql", []):
+            con.execute(statement)
+    except DatabaseError as error:
+        raise _broken(example, error) from error
+    values = parameter_values(con, query, today, params.get(query.id, {}))
+    if query.layer == "findings":
+        shown = ["idle", "underused", "unknown", "excepted"]
+        if any(row.get("status") == "active" for row in example.expect):
+            shown.append("active")
+        return _rows(con.execute(
+            "SELECT * FROM findings.findings WHERE rule_id = $rule AND list_contains($shown, status)",
+            {"rule": query.id, "shown": shown},
+        ))  # fmt: skip
+    if query.layer == "allocate":
+        shares = query.extra["method"] == "split" or any(_OF_SHARES & row.keys() for row in example.expect)
+        return _rows(con.execute(_SHARES if shares else _TEAMS, {"rule": query.id}))
+    if query.layer == "classify":
+        writes = ", ".join(f"m.{name}" for name in query.extra["writes"])
+        materialise(con, query, values, "answer")
+        return _rows(con.execute(
+            f"SELECT {writes}, d.* EXCLUDE ({writes.replace('m.', '')}) FROM temp.answer AS m "
+            "JOIN ledger.dimensions AS d USING (x_DimensionId)"
+        ))  # fmt: skip
+    return _rows(con.execute(query.body, values))
+
+
+def _rows(result: Connection) -> list[Row]:
+    names = [str(column[0]) for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _broken(example: Example, error: Exception) -> QueryFileError:
+    told = "a number cannot be read" if isinstance(error, InvalidOperation) else str(error).splitlines()[0]
+    return QueryFileError(told, where=str(example.path))
+
+
+def compare(answers: Sequence[Row], expected: Sequence[Row]) -> Difference:
+    """Pair rows with what is expected. Expected rows name only the columns that matter; those that name most choose first."""
+    left, missing = list(answers), []
+    for wanted in sorted(expected, key=len, reverse=True):
+        match = next((row for row in left if all(same(row.get(key), value) for key, value in wanted.items())), None)
+        if match is None:
+            missing.append(wanted)
+        else:
+            left.remove(match)
+    return Difference(missing, left)
+
+
+def same(found: Any, wanted: Any) -> bool:
+    """Numbers by value, times and text by text; '~…' is a regular expression."""
+    if isinstance(wanted, str) and wanted.startswith("~"):
+        return bool(re.search(wanted[1:], str(found)))
+    if isinstance(found, Decimal) and wanted is not None:
+        try:
+            return found == Decimal(str(wanted))
+        except InvalidOperation:
+            return False
+    if isinstance(found, datetime) and found.time() == datetime.min.time() and str(found.date()) == str(wanted):
+        return True
+    return bool(found == wanted) or (wanted is not None and str(found) == str(wanted))
+
+
+def shown(row: Mapping[str, Any], columns: Sequence[str]) -> Row:
+    """The columns of a row that are worth showing, where the row has something in them."""
+    return {key: row[key] for key in columns if row.get(key) is not None}
