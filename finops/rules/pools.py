@@ -15,10 +15,9 @@ from finops.rules.outcomes import RuleOutcome
 from finops.rules.run import Params, count, describe, materialise, parameter_values
 from finops.rules.tagging import is_splitting
 from finops.warehouse.connection import Connection
-from finops.warehouse.shares import BEGINNING, END
+from finops.warehouse.shares import BEGINNING, END, WEIGHT
 
-_UNIT = "1000000000000000000"
-_WEIGHT = "DECIMAL(19, 18)"
+_UNIT = "1000000000"
 _PLACE = "month, valid_from, valid_until, BillingCurrency"
 """Where in time and currency a weight holds."""
 
@@ -174,7 +173,7 @@ def _steps(con: Connection) -> None:
         GROUP BY ALL HAVING sum(greatest(g.basis, 0)) > 0"""
     )
     _fall_back(con)
-    # a weight is floor(basis × 10^18 / sum of bases) × 10^-18; bases are scaled so that their sum has 18 digits at most
+    # a weight is floor(basis × 10^9 / sum of bases) × 10^-9; bases are scaled so that their sum has 18 digits at most
     con.execute(
         f"""INSERT INTO allocation.pool_step
         WITH sized AS (
@@ -188,8 +187,8 @@ def _steps(con: Connection) -> None:
             FROM sized
         ),
         parts AS (
-            SELECT *, CAST(CAST(units * {_UNIT}::HUGEINT // nullif(sum(units) OVER w, 0)::HUGEINT AS DECIMAL(19, 0))
-                * 0.000000000000000001::DECIMAL(18, 18) AS {_WEIGHT}) AS part
+            SELECT *, CAST(CAST(units * {_UNIT}::HUGEINT // sum(units) OVER w AS DECIMAL(10, 0))
+                * 0.000000001::DECIMAL(9, 9) AS {WEIGHT}) AS part
             FROM counted WINDOW w AS (PARTITION BY pool, {_PLACE})
         ),
         placed AS (
@@ -198,7 +197,7 @@ def _steps(con: Connection) -> None:
             FROM parts
         )
         SELECT 0, p.pool, month, valid_from, valid_until, BillingCurrency, p.Team, m.pool IS NOT NULL, p.basis,
-            CAST(part + CASE WHEN place = 1 THEN 1 - total ELSE 0 END AS {_WEIGHT}), rule_id, rule_version, reason
+            CAST(part + CASE WHEN place = 1 THEN 1 - total ELSE 0 END AS {WEIGHT}), rule_id, rule_version, reason
         FROM placed AS p LEFT JOIN mapping.pools AS m ON m.pool = p.Team"""
     )
 
@@ -238,7 +237,7 @@ def _fall_back(con: Connection) -> None:
 
 
 def _shares(con: Connection) -> None:
-    """``allocation.pool_share``: pools followed through to teams; the largest share knows the others and takes what is left."""
+    """``allocation.pool_share``: pools followed through to teams; the largest share takes the rest."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE path AS SELECT pool, {_PLACE}, Team, is_pool, weight, "
         "CAST(NULL AS VARCHAR) AS through, x_AllocationRuleId, x_AllocationRuleVersion, x_AllocationReason "
@@ -250,7 +249,7 @@ def _shares(con: Connection) -> None:
             SELECT * FROM temp.path WHERE NOT is_pool
             UNION ALL
             SELECT p.pool, p.month, p.valid_from, p.valid_until, p.BillingCurrency, s.Team, s.is_pool,
-                CAST(trunc(p.weight * s.weight, 18) AS {_WEIGHT}), concat_ws(' and ', p.through, p.Team),
+                CAST(trunc(p.weight * s.weight, 9) AS {WEIGHT}), concat_ws(' and ', p.through, p.Team),
                 p.x_AllocationRuleId, p.x_AllocationRuleVersion, p.x_AllocationReason
             FROM temp.path AS p
             JOIN allocation.pool_step AS s ON s.book = 0 AND s.pool = p.Team AND s.valid_from = p.valid_from AND s.month = p.month
@@ -260,20 +259,19 @@ def _shares(con: Connection) -> None:
     con.execute(
         f"""INSERT INTO allocation.pool_share
         WITH summed AS (
-            SELECT pool, {_PLACE}, Team, CAST(sum(weight) AS {_WEIGHT}) AS weight,
+            SELECT pool, {_PLACE}, Team, CAST(sum(weight) AS {WEIGHT}) AS weight,
                 string_agg(DISTINCT through, ', ' ORDER BY through) AS through,
                 any_value(x_AllocationRuleId) AS rule_id, any_value(x_AllocationRuleVersion) AS rule_version,
                 string_agg(DISTINCT x_AllocationReason, '; ' ORDER BY x_AllocationReason) AS reason
             FROM temp.path GROUP BY ALL HAVING sum(weight) > 0
         ),
         placed AS (
-            SELECT *, row_number() OVER w AS place, list(weight) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
-                AS weights
-            FROM summed WINDOW w AS (PARTITION BY pool, {_PLACE} ORDER BY weight DESC, Team)
+            SELECT *, row_number() OVER (PARTITION BY pool, {_PLACE} ORDER BY weight DESC, Team) = 1 AS takes_rest,
+                sum(weight) OVER (PARTITION BY pool, {_PLACE}) AS total
+            FROM summed
         )
         SELECT 0, pool, month, valid_from, valid_until, BillingCurrency, Team,
-            CASE WHEN place = 1 THEN CAST(1 - coalesce(list_sum(weights[2:]), 0) AS {_WEIGHT}) ELSE weight END,
-            CASE WHEN place = 1 THEN weights[2:] END, rule_id, rule_version,
+            CAST(weight + CASE WHEN takes_rest THEN 1 - total ELSE 0 END AS {WEIGHT}), takes_rest, rule_id, rule_version,
             concat_ws('; ', 'pool ' || pool || ' by ' || rule_id || coalesce(', through ' || through, ''), reason)
         FROM placed"""
     )

@@ -166,12 +166,12 @@ def m007_shares(con: Connection) -> None:
     con.execute(
         "CREATE TABLE allocation.pool_step (book INTEGER, pool VARCHAR, month DATE, valid_from TIMESTAMP, "
         "valid_until TIMESTAMP, BillingCurrency VARCHAR, Team VARCHAR, is_pool BOOLEAN, basis DECIMAL(38, 18), "
-        "weight DECIMAL(19, 18), x_AllocationRuleId VARCHAR, x_AllocationRuleVersion INTEGER, x_AllocationReason VARCHAR)"
+        "weight DECIMAL(10, 9), x_AllocationRuleId VARCHAR, x_AllocationRuleVersion INTEGER, x_AllocationReason VARCHAR)"
     )
     con.execute(
         "CREATE TABLE allocation.pool_share (book INTEGER, pool VARCHAR, month DATE, valid_from TIMESTAMP, "
-        "valid_until TIMESTAMP, BillingCurrency VARCHAR, Team VARCHAR, weight DECIMAL(19, 18), "
-        "other_weights DECIMAL(19, 18)[], x_AllocationRuleId VARCHAR, x_AllocationRuleVersion INTEGER, "
+        "valid_until TIMESTAMP, BillingCurrency VARCHAR, Team VARCHAR, weight DECIMAL(10, 9), "
+        "takes_rest BOOLEAN, x_AllocationRuleId VARCHAR, x_AllocationRuleVersion INTEGER, "
         "x_AllocationReason VARCHAR)"
     )
     con.execute(
@@ -186,6 +186,14 @@ def m007_shares(con: Connection) -> None:
     con.execute("DELETE FROM ops.stages WHERE stage IN ('allocate', 'find', 'check')")
 
 
+def m008_booked(con: Connection) -> None:
+    """What was booked of frozen months: read again from their files by every build."""
+    con.execute(
+        "CREATE TABLE allocation.booked (month DATE, Team VARCHAR, SubAccountId VARCHAR, BillingCurrency VARCHAR, "
+        f"BilledCost {MONEY}, EffectiveCost {MONEY})"
+    )
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_ledger,
     m002_ops,
@@ -194,6 +202,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m005_inventory,
     m006_collecting,
     m007_shares,
+    m008_booked,
 )
 
 
