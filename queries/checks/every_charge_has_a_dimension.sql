@@ -23,6 +23,12 @@ homeless AS (
     GROUP BY slice_id
 ),
 
+overlapping AS (
+    SELECT dimension_id
+    FROM allocation.dimension_team
+    QUALIFY valid_from < lag(valid_until) OVER (PARTITION BY book, dimension_id ORDER BY valid_from, valid_until)
+),
+
 repeated AS (
     SELECT dimension_id AS id, 'a dimension that is there twice' AS problem, count(*) AS n
     FROM ledger.dimension GROUP BY dimension_id HAVING count(*) > 1
@@ -30,8 +36,8 @@ repeated AS (
     SELECT dimension_id, 'a dimension with two classes', count(*)
     FROM ledger.dimension_class GROUP BY dimension_id HAVING count(*) > 1
     UNION ALL
-    SELECT dimension_id, 'a dimension with two teams', count(*)
-    FROM allocation.dimension_team GROUP BY dimension_id HAVING count(*) > 1
+    SELECT dimension_id, 'a dimension with two teams at one time', count(*)
+    FROM overlapping GROUP BY dimension_id
     UNION ALL
     SELECT slice_id, 'a slice that is there twice', count(*)
     FROM ledger.slice GROUP BY slice_id HAVING count(*) > 1
