@@ -7,6 +7,7 @@ import shutil
 import click
 
 from finops.cli.app import App, pass_app
+from finops.cli.examples import test
 from finops.errors import ConfigError, UsageError
 from finops.rules.catalogue import Catalogue
 
@@ -14,6 +15,9 @@ from finops.rules.catalogue import Catalogue
 @click.group()
 def queries() -> None:
     """The SQL files: shipped and yours."""
+
+
+queries.add_command(test)
 
 
 def _catalogue(app: App) -> Catalogue:

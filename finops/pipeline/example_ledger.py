@@ -135,14 +135,9 @@ def insert(con: Connection, table: str, row: Mapping[str, Any]) -> None:
         if key not in types:
             raise ValueError(f"{table} has no column '{key}'{nearest(str(key), list(types))}")
     nested = {key for key in row if types[key].startswith(("MAP", "STRUCT", "JSON")) or types[key].endswith("]")}
-    values = [json.dumps(row[key]) if key in nested and row[key] is not None else _bound(row[key]) for key in row]
+    values = [json.dumps(row[key], default=str) if key in nested and row[key] is not None else row[key] for key in row]
     casts = [f"CAST(CAST(? AS JSON) AS {types[key]})" if key in nested else "?" for key in row]
     con.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(casts)})", values)
-
-
-def _bound(value: Any) -> Any:
-    """A YAML number with a point is meant as it is written, not as the float that is nearest to it."""
-    return Decimal(str(value)) if isinstance(value, float) else value
 
 
 def _moment(value: object) -> datetime:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from finops.errors import CheckFailedError, ConfigError, QueryFileError
+from finops.errors import CheckFailedError, ConfigError, FinopsError, QueryFileError
 from finops.pipeline.build import build
-from finops.pipeline.example_files import Example
+from finops.pipeline.example_files import LAYERS, Example, find_examples
 from finops.pipeline.example_ledger import add_utilisation, insert, new_ledger, write_mappings
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import nearest
@@ -40,6 +40,8 @@ SELECT t.Team, t.x_AllocationReason, t.x_AllocationMethod,
 FROM allocation.dimension_team AS t JOIN ledger.dimensions AS d ON d.x_DimensionId = t.dimension_id
 WHERE t.x_AllocationRuleId = $rule AND t.book = 0 ORDER BY d.x_DimensionId, t.valid_from"""
 _OF_SHARES = {"share", "effective_share", "weight", "Month", "FirstDay", "Pool"}
+_TOLD = ("Team", "share", "weight", "Month", "ResourceId", "ResourceName", "SubAccountId", "Tags", "x_AllocationReason")
+"""Columns that tell which charge a row of an answer is about."""
 
 
 @dataclass(frozen=True)
@@ -173,3 +175,51 @@ def same(found: Any, wanted: Any) -> bool:
 def shown(row: Mapping[str, Any], columns: Sequence[str]) -> Row:
     """The columns of a row that are worth showing, where the row has something in them."""
     return {key: row[key] for key in columns if row.get(key) is not None}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How an example ended."""
+
+    name: str
+    """layer/rule/case; of a file that cannot be read, its path."""
+    path: str
+    status: str
+    """``passed``, ``failed``, or ``broken``: the example or a query cannot be run."""
+    missing: list[Row] = field(default_factory=list)
+    unexpected: list[Row] = field(default_factory=list)
+    """Of each row the columns that the example or the rule itself names."""
+    problem: str = ""
+
+
+def try_all(catalogue: Catalogue, folder: Path, wanted: Sequence[str] = ()) -> Iterator[Trial]:
+    """Run the examples of a folder, one by one.
+
+    Args:
+        folder: ``queries/tests``; need not exist.
+        wanted: ids of rules; none: all.
+    """
+    examples, problems = find_examples(catalogue, folder, wanted)
+    for problem in problems:
+        yield Trial(problem.where, problem.where, "broken", problem=problem.what)
+    for example in examples:
+        try:
+            difference = try_example(example, catalogue)
+        except FinopsError as error:
+            place = f"{error.where}: " if error.where and error.where != str(example.path) else ""
+            yield Trial(example.name, str(example.path), "broken", problem=place + error.what)
+            continue
+        named = dict.fromkeys(key for row in example.expect for key in row)
+        columns = list(dict.fromkeys([*named, *_TOLD])) if example.query.layer == "allocate" else list(named)
+        found = [shown(row, columns or list(row)) for row in difference.unexpected]
+        yield Trial(example.name, str(example.path), "failed" if difference else "passed", difference.missing, found)
+
+
+def without_examples(catalogue: Catalogue, folder: Path) -> list[str]:
+    """The user's rules that no example tries, as layer/id."""
+    return [
+        f"{query.layer}/{query.id}"
+        for layer in LAYERS
+        for query in catalogue.layer(layer)
+        if query.origin != "shipped" and not any((folder / layer / query.id).glob("*"))
+    ]
