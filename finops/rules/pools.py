@@ -12,6 +12,7 @@ from finops.errors import AllocationError, QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import QueryFile
 from finops.rules.outcomes import RuleOutcome
+from finops.rules.problems import Problems
 from finops.rules.run import Params, count, describe, materialise, parameter_values
 from finops.rules.tagging import is_splitting
 from finops.warehouse.connection import Connection
@@ -28,10 +29,14 @@ def split(con: Connection, catalogue: Catalogue, params: Params, today: date) ->
     Reads ``temp.given``, to which the tagging rules have added theirs.
 
     Raises:
-        QueryFileError: a rule fails or breaks its contract.
+        QueryFileError: naming every rule that fails or breaks its contract.
         AllocationError: pools feed each other in a circle, or one that must not be empty has nothing to be divided by.
     """
-    outcomes = [_ask(con, query, params, today) for query in catalogue.layer("allocate") if is_splitting(query)]
+    outcomes, problems = [], Problems()
+    for query in filter(is_splitting, catalogue.layer("allocate")):
+        with problems:
+            outcomes.append(_ask(con, query, params, today))
+    problems.tell()
     _refuse_circles(con)
     _months_in_use(con)
     con.execute("DELETE FROM allocation.pool_step WHERE book = 0")

@@ -13,6 +13,7 @@ from finops.errors import QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import QueryFile, nearest
 from finops.rules.outcomes import RuleOutcome
+from finops.rules.problems import Problems
 from finops.rules.run import Params, count, describe, materialise, parameter_values
 from finops.warehouse.connection import Connection
 from finops.warehouse.shares import BEGINNING, END
@@ -31,7 +32,7 @@ def tag(con: Connection, catalogue: Catalogue, params: Params, today: date) -> l
     """Fill the open book of ``allocation.dimension_team``, and ``temp.given`` with the weights that rules give at once.
 
     Raises:
-        QueryFileError: a rule fails or breaks its contract.
+        QueryFileError: naming every rule that fails or breaks its contract.
     """
     refuse_equal_orders(catalogue.layer("allocate"))
     _sum_up_months(con)
@@ -41,17 +42,19 @@ def tag(con: Connection, catalogue: Catalogue, params: Params, today: date) -> l
         "CREATE OR REPLACE TEMP TABLE given (pool VARCHAR, valid_from TIMESTAMP, valid_until TIMESTAMP, "
         "BillingCurrency VARCHAR, Team VARCHAR, basis DECIMAL(38, 18), rule_id VARCHAR, rule_version INTEGER, reason VARCHAR)"
     )
-    outcomes = []
+    outcomes, problems = [], Problems()
     for query in tagging_rules(catalogue):
-        values = parameter_values(con, query, today, params.get(query.id, {}))
-        columns = describe(con, query, values)
-        materialise(con, query, values, "matched")
-        _normalise(con, query, columns)
-        weighs = "Weight" in columns
-        _refuse_two_answers(con, query, weighs)
-        if weighs:
-            _pool_weights(con, query)
-        outcomes.append(_take(con, query, weighs))
+        with problems:
+            values = parameter_values(con, query, today, params.get(query.id, {}))
+            columns = describe(con, query, values)
+            materialise(con, query, values, "matched")
+            _normalise(con, query, columns)
+            weighs = "Weight" in columns
+            _refuse_two_answers(con, query, weighs)
+            if weighs:
+                _pool_weights(con, query)
+            outcomes.append(_take(con, query, weighs))
+    problems.tell()
     for table in ("matched", "answer", "weighed", "piece"):
         con.execute(f"DROP TABLE IF EXISTS temp.{table}")
     return outcomes
