@@ -57,6 +57,12 @@ class AllocationError(FinopsError):
     slug = "allocation"
 
 
+class FrozenMonthError(FinopsError):
+    """The journal of frozen months, or the file of a frozen month, is damaged or lost."""
+
+    slug = "frozen-month"
+
+
 class WarehouseBusyError(FinopsError):
     """Another process holds the warehouse."""
 

@@ -76,6 +76,7 @@ def build_stages(app: App, con: Connection, *, full: bool = False) -> BuildRepor
         app.calendar,
         full=full,
         params=workspace.config.params,
+        frozen_files=workspace.path(workspace.config.paths.frozen),
     )
     for stage in report.stages:
         if stage.status == "unchanged":

@@ -46,6 +46,9 @@ class Paths(Section):
     """Report templates, in the same way."""
     mappings: Path = Path("mappings")
     """CSV files that say which account, project or resource belongs to which team."""
+    frozen: Path = Path("frozen")
+    """What was booked of frozen months, and the journal of who froze and reopened them. Keep it under version control: it cannot be
+    made again."""
 
 
 class Reports(Section):

@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from finops.errors import CheckFailedError
+from finops.pipeline.freezing import fill_books
+from finops.pipeline.frozen_files import FrozenFiles, FrozenMonth, fingerprint
 from finops.rules.catalogue import Catalogue
 from finops.rules.mappings import Mappings, read_mappings, store_mappings
 from finops.rules.outcomes import CheckOutcome, RuleOutcome
@@ -67,6 +69,7 @@ def build(
     full: bool = False,
     params: Params | None = None,
     run_id: str | None = None,
+    frozen_files: Path | None = None,
 ) -> BuildReport:
     """Bring classes, teams, findings and checks up to date with the ledger.
 
@@ -76,15 +79,18 @@ def build(
         full: build every stage, changed or not.
         params: parameters that differ from their defaults: query id -> name -> value.
         run_id: how ``ops.checks`` names this build; default a new one.
+        frozen_files: the folder of the frozen months; need not exist.
 
     Raises:
         ConfigError: a mapping file or a parameter is wrong.
+        FrozenMonthError: what was booked of a frozen month is lost or damaged.
         QueryFileError: a query breaks its contract or fails.
         CheckFailedError: a stop-grade check failed. Its outcome is in ``ops.checks``.
     """
     given: Params = params or {}
     check_params(catalogue, given)
     mappings = read_mappings(con, catalogue, workspace_mappings)
+    frozen = FrozenFiles(frozen_files).verified(con) if frozen_files else []
     report = BuildReport(run_id or uuid.uuid4().hex[:12])
     settings = digest(sorted((query_id, sorted(values.items())) for query_id, values in given.items()))
     ledger = _ledger_state(con)
@@ -93,9 +99,12 @@ def build(
     runner.stage("mappings", digest([mappings.digest]), lambda: _mappings(con, mappings), "FROM mapping.teams")
     classified = digest([layer_digest(catalogue, "classify"), mappings.digest, settings, ledger])
     runner.stage("classify", classified, lambda: classify(con, catalogue, given, today), "FROM ledger.dimension_class")
-    allocated = digest([layer_digest(catalogue, "allocate"), classified])
+    allocated = digest([layer_digest(catalogue, "allocate"), classified, *fingerprint(frozen)])
     runner.stage(
-        "allocate", allocated, lambda: allocate(con, catalogue, given, today), "FROM allocation.dimension_team"
+        "allocate",
+        allocated,
+        lambda: _allocate(con, catalogue, given, today, frozen),
+        "FROM allocation.dimension_team WHERE book = 0",
     )
     found = digest([layer_digest(catalogue, "findings"), allocated, today])
     runner.stage("find", found, lambda: find(con, catalogue, given, today), "FROM findings.findings")
@@ -136,6 +145,14 @@ class _Runner:
 def _mappings(con: Connection, mappings: Mappings) -> list[RuleOutcome]:
     store_mappings(con, mappings)
     return []
+
+
+def _allocate(
+    con: Connection, catalogue: Catalogue, params: Params, today: date, frozen: list[FrozenMonth]
+) -> list[RuleOutcome]:
+    outcomes = allocate(con, catalogue, params, today)
+    fill_books(con, frozen)
+    return outcomes
 
 
 def _check(
