@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import importlib.util
+from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -133,7 +135,7 @@ def journal(app: App, as_json: bool) -> None:
     if not entries:
         app.say("No month was ever frozen. To freeze one: finops allocate freeze 2026-10")
         return
-    _print(
+    print_table(
         app,
         ("time", "action", "month", "by", "reason", "billed", "sha256"),
         [(f"{e.at:%Y-%m-%d %H:%M}", e.action, e.name, e.by, e.reason, _sums(e), e.digest[:12]) for e in entries],
@@ -149,7 +151,6 @@ def status(app: App, as_json: bool) -> None:
     "late" is what came after the month was frozen, under charges that it did not have. Money is BilledCost.
     """
     from finops.pipeline.closing import month_states
-    from finops.reports.money import Money
 
     with app.warehouse(read_only=True) as con:
         states = month_states(con, _files(app))
@@ -164,17 +165,17 @@ def status(app: App, as_json: bool) -> None:
         click.echo(dumps(data))
         return
 
-    def money(amount: Any, currency: str) -> str:
-        return "" if amount is None else Money(amount, currency).exact
-
-    _print(
+    print_table(
         app,
         ("month", "state", "booked", "billed now", "difference", "late"),
         [
             (
                 f"{s.month:%Y-%m}",
                 f"frozen {s.frozen.at:%Y-%m-%d} by {s.frozen.by}" if s.frozen else "open",
-                *(money(amount, s.currency) for amount in (s.booked, s.billed, s.difference, s.late)),
+                *(
+                    "" if amount is None else shown_money(amount, s.currency)
+                    for amount in (s.booked, s.billed, s.difference, s.late)
+                ),
             )
             for s in states
         ],
@@ -237,6 +238,14 @@ def _sums(entry: Entry) -> str:
     return ", ".join(Money(amount, currency).text for currency, amount in sorted(entry.billed.items())) or "nothing"
 
 
+def shown_money(amount: Decimal, currency: str) -> str:
+    """``USD 1,234.50``; all digits of what rounding would make zero."""
+    from finops.reports.money import Money
+
+    money = Money(amount, currency)
+    return money.exact if amount and abs(amount) < Decimal("0.01") else money.text
+
+
 def _tell(app: App, entry: Entry, as_json: bool, text: str) -> None:
     from finops.pipeline.closing import entry_data
 
@@ -246,7 +255,10 @@ def _tell(app: App, entry: Entry, as_json: bool, text: str) -> None:
         app.say(text)
 
 
-def _print(app: App, columns: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> None:
+def print_table(
+    app: App, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: tuple[str, ...] = ()
+) -> None:
+    """Rows of text on stdout; the columns of ``right`` are numbers and are never folded."""
     import sys
 
     from rich import box

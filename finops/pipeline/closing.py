@@ -12,7 +12,6 @@ from finops.pipeline.freezing import LATE, take_snapshot
 from finops.pipeline.frozen_files import Entry, FrozenFiles
 from finops.warehouse.connection import Connection, transaction
 
-
 _EXACT = Context(prec=76)
 """Wide enough for any two DECIMAL(38, 18): Python's default of 28 digits would round."""
 
