@@ -61,3 +61,114 @@ CREATE OR REPLACE VIEW allocation.team_month AS
     JOIN ledger.dimension AS d ON d.dimension_id = c.dimension_id
     WHERE NOT t.is_whole
     GROUP BY ALL;
+
+-- The payer of a kind of charges: the billing account whose bills it is in. What is in the bills of two is taken for the first's.
+CREATE OR REPLACE VIEW allocation.payer AS
+    SELECT c.dimension_id AS x_DimensionId, min(s.billing_account_id) AS BillingAccountId
+    FROM (SELECT DISTINCT dimension_id, slice_id FROM ledger.charge) AS c
+    JOIN ledger.slice AS s ON s.slice_id = c.slice_id
+    GROUP BY c.dimension_id;
+
+-- The circles of usage that a charge may belong to, from the nearest to the widest. A payer's own account is not one of them:
+-- what a payer is billed for no one service is everybody's.
+CREATE OR REPLACE MACRO allocation.circles(commitment, service, account, payer) AS list_filter(
+    [
+        {'circle': 'commitment', 'words': [commitment]},
+        {'circle': 'service in account', 'words': [service, account]},
+        {'circle': 'account', 'words': [CASE WHEN account IS DISTINCT FROM payer THEN account END]},
+        {'circle': 'service of payer', 'words': [service, payer]},
+        {'circle': 'payer', 'words': [payer]}
+    ],
+    lambda each: len(list_filter(each.words, lambda word: coalesce(word, '') = '')) = 0
+);
+
+-- What each team (or pool) used in a month, in every circle of usage. Fees are no usage; what nobody has yet is 'unallocated'.
+CREATE OR REPLACE VIEW allocation.usage_mix AS
+    WITH undecided AS (
+        SELECT m.month AS Month, 'unallocated' AS Team, m.dimension_id AS x_DimensionId, m.BillingCurrency,
+            m.EffectiveCost - coalesce(t.EffectiveCost, 0) AS EffectiveCost
+        FROM allocation.dimension_month AS m
+        SEMI JOIN allocation.remaining AS r ON r.x_DimensionId = m.dimension_id
+        LEFT JOIN (
+            SELECT x_DimensionId, Month, sum(EffectiveCost) AS EffectiveCost
+            FROM allocation.team_month
+            WHERE x_DimensionId IN (SELECT dimension_id FROM allocation.gap)
+            GROUP BY ALL
+        ) AS t ON t.x_DimensionId = m.dimension_id AND t.Month = m.month
+    ),
+
+    everything AS (
+        SELECT Month, Team, x_DimensionId, BillingCurrency, EffectiveCost FROM allocation.team_month
+        UNION ALL
+        SELECT Month, Team, x_DimensionId, BillingCurrency, EffectiveCost FROM undecided
+    ),
+
+    usage AS (
+        SELECT d.CommitmentDiscountId, coalesce(d.x_ServiceCode, d.ServiceName) AS service, d.SubAccountId, p.BillingAccountId,
+            e.Month, e.BillingCurrency, e.Team, sum(e.EffectiveCost) AS cost
+        FROM everything AS e
+        JOIN ledger.dimensions AS d ON d.x_DimensionId = e.x_DimensionId
+        LEFT JOIN allocation.payer AS p ON p.x_DimensionId = e.x_DimensionId
+        WHERE NOT allocation.is_fee(d.x_WorkloadKind, d.ChargeCategory, d.ChargeClass, d.ResourceId)
+        GROUP BY ALL
+    ),
+
+    placed AS (
+        SELECT unnest(allocation.circles(CommitmentDiscountId, service, SubAccountId, BillingAccountId)) AS place,
+            Month, BillingCurrency, Team, cost
+        FROM usage
+    )
+
+    SELECT place.circle AS Circle, place.words AS Words, Month, BillingCurrency, Team, sum(cost) AS Cost
+    FROM placed
+    GROUP BY ALL
+    HAVING sum(cost) > 0;
+
+-- What a kind of fees follows, month by month: of the circles that are named, the nearest in which anything was used. Where all
+-- of it is nobody's, the fee is too, and there is no row.
+CREATE OR REPLACE MACRO allocation.followed(fee, circles) AS TABLE
+    WITH fees AS (
+        SELECT r.x_DimensionId, m.month AS Month, m.BillingCurrency,
+            unnest(allocation.circles(r.CommitmentDiscountId, coalesce(r.x_ServiceCode, r.ServiceName), r.SubAccountId,
+                                      p.BillingAccountId)) AS place
+        FROM allocation.remaining AS r
+        JOIN allocation.dimension_month AS m ON m.dimension_id = r.x_DimensionId
+        LEFT JOIN allocation.payer AS p ON p.x_DimensionId = r.x_DimensionId
+        WHERE allocation.fee(r.x_WorkloadKind, r.ChargeCategory, r.ChargeClass, r.ResourceId) = fee
+    ),
+
+    mixes AS MATERIALIZED (
+        SELECT * FROM allocation.usage_mix WHERE list_contains(circles, Circle)
+    ),
+
+    known AS (
+        SELECT Circle, Words, Month, BillingCurrency, bool_or(Team <> 'unallocated') AS is_somebodys
+        FROM mixes
+        GROUP BY ALL
+    ),
+
+    nearest AS (
+        SELECT f.x_DimensionId, f.Month, f.BillingCurrency, k.Circle, k.Words, k.is_somebodys
+        FROM fees AS f
+        JOIN known AS k ON k.Circle = f.place.circle AND k.Words = f.place.words AND k.Month = f.Month
+            AND k.BillingCurrency IS NOT DISTINCT FROM f.BillingCurrency
+        QUALIFY row_number() OVER (PARTITION BY f.x_DimensionId, f.Month ORDER BY list_position(circles, k.Circle)) = 1
+    )
+
+    SELECT
+        n.x_DimensionId,
+        n.Month AS ValidFrom,
+        CAST(n.Month + INTERVAL 1 MONTH AS DATE) AS ValidUntil,
+        m.Team,
+        m.Cost AS Weight,
+        'follows the usage of ' || CASE n.Circle
+            WHEN 'commitment' THEN 'commitment ' || n.Words[1]
+            WHEN 'service in account' THEN n.Words[1] || ' in account ' || n.Words[2]
+            WHEN 'account' THEN 'account ' || n.Words[1]
+            WHEN 'service of payer' THEN n.Words[1] || ' in all accounts of payer ' || n.Words[2]
+            ELSE 'all accounts of payer ' || n.Words[1]
+        END || ' in ' || strftime(n.Month, '%Y-%m') AS x_AllocationReason
+    FROM nearest AS n
+    JOIN mixes AS m ON m.Circle = n.Circle AND m.Words = n.Words AND m.Month = n.Month
+        AND m.BillingCurrency IS NOT DISTINCT FROM n.BillingCurrency
+    WHERE n.is_somebodys;
