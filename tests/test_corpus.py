@@ -170,7 +170,6 @@ def test_what_is_no_bill_is_refused_with_a_reason(load: Load) -> None:
     folder = CORPUS / "aws_api" / "aws_cli_examples"
     nothing = [
         *sorted(folder.glob("*.json")),
-        CORPUS / "kubernetes" / "opencost" / "allocation-example-output.json",
         CORPUS / "azure" / "opencost_billingexports" / "headersets" / "BOM.csv",  # a header and a row without a cost
         *sorted((CORPUS / "llm" / "openai_openapi").glob("result_*.json")),
     ]

@@ -1,6 +1,6 @@
 """JSON pages of vendors' cost APIs: ``{data: [{start_time, results: [{…}]}]}`` as one flat record per result.
 
-Answers of AWS Cost Explorer are read likewise (``formats/cost_explorer.py``).
+Answers of AWS Cost Explorer (``formats/cost_explorer.py``) and of OpenCost (``formats/opencost.py``) are read likewise.
 A plain list of records, as ``bq query --format=json`` writes it, is read as those records.
 
 Numbers are kept as the text that the page holds: 0.1 is the text "0.1" and never a float.
@@ -18,6 +18,7 @@ from typing import Any
 from finops.errors import BadInputError
 from finops.formats.cost_explorer import answer_records, is_answer, more_follows
 from finops.formats.files import PhysicalFile, zip_member
+from finops.formats.opencost import allocation_records, is_allocation
 
 
 def page_columns(file: PhysicalFile, name: str) -> list[str]:
@@ -51,6 +52,9 @@ def read_pages(file: PhysicalFile, name: str) -> Iterator[dict[str, Any]]:
     for page in content if listed else [content]:
         if is_answer(page):
             yield from answer_records(page, name)
+            continue
+        if is_allocation(page):
+            yield from allocation_records(page)
             continue
         if listed and isinstance(page, dict) and "data" not in page:
             yield page
