@@ -14,7 +14,7 @@ from finops.rules.header import QueryFile
 from finops.rules.outcomes import RuleOutcome
 from finops.rules.problems import Problems
 from finops.rules.run import Params, count, describe, materialise, parameter_values
-from finops.rules.tagging import is_splitting
+from finops.rules.tagging import POOLS, is_splitting
 from finops.warehouse.connection import Connection
 from finops.warehouse.shares import BEGINNING, END, WEIGHT
 
@@ -37,13 +37,14 @@ def split(con: Connection, catalogue: Catalogue, params: Params, today: date) ->
         with problems:
             outcomes.append(_ask(con, query, params, today))
     problems.tell()
+    con.execute(f"CREATE OR REPLACE TEMP TABLE known_pool AS {POOLS}")
     _refuse_circles(con)
     _months_in_use(con)
     con.execute("DELETE FROM allocation.pool_step WHERE book = 0")
     con.execute("DELETE FROM allocation.pool_share WHERE book = 0")
     _steps(con)
     _shares(con)
-    for table in ("given", "matched", "demand", "segment", "step", "path"):
+    for table in ("given", "matched", "known_pool", "demand", "segment", "step", "path"):
         con.execute(f"DROP TABLE IF EXISTS temp.{table}")
     return outcomes
 
@@ -95,7 +96,7 @@ def _refuse_circles(con: Connection) -> None:
     """A pool that feeds itself, through others or not, could never be divided."""
     feeds: dict[str, set[str]] = {}
     for pool, receiver in con.execute(
-        "SELECT DISTINCT g.pool, g.Team FROM temp.given AS g JOIN mapping.pools AS p ON p.pool = g.Team WHERE g.basis > 0"
+        "SELECT DISTINCT g.pool, g.Team FROM temp.given AS g JOIN temp.known_pool AS p ON p.pool = g.Team WHERE g.basis > 0"
     ).fetchall():
         feeds.setdefault(pool, set()).add(receiver)
     circle = _circle(feeds)
@@ -142,7 +143,7 @@ def _months_in_use(con: Connection) -> None:
         con.execute(
             """INSERT INTO temp.demand
             SELECT DISTINCT p.pool, d.month, d.BillingCurrency
-            FROM temp.demand AS d JOIN temp.given AS g ON g.pool = d.pool JOIN mapping.pools AS p ON p.pool = g.Team
+            FROM temp.demand AS d JOIN temp.given AS g ON g.pool = d.pool JOIN temp.known_pool AS p ON p.pool = g.Team
             WHERE (p.pool, d.month, coalesce(d.BillingCurrency, ''))
               NOT IN (SELECT (pool, month, coalesce(BillingCurrency, '')) FROM temp.demand)"""
         )
@@ -203,7 +204,7 @@ def _steps(con: Connection) -> None:
         )
         SELECT 0, p.pool, month, valid_from, valid_until, BillingCurrency, p.Team, m.pool IS NOT NULL, p.basis,
             CAST(part + CASE WHEN place = 1 THEN 1 - total ELSE 0 END AS {WEIGHT}), rule_id, rule_version, reason
-        FROM placed AS p LEFT JOIN mapping.pools AS m ON m.pool = p.Team"""
+        FROM placed AS p LEFT JOIN temp.known_pool AS m ON m.pool = p.Team"""
     )
 
 

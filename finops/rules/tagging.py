@@ -18,6 +18,10 @@ from finops.rules.run import Params, count, describe, materialise, parameter_val
 from finops.warehouse.connection import Connection
 from finops.warehouse.shares import BEGINNING, END
 
+POOLS = "SELECT pool FROM mapping.pools UNION SELECT pool FROM temp.given"
+"""The pools that there are: those of pools.csv, and those that the rules so far have made by giving weights."""
+
+
 def tagging_rules(catalogue: Catalogue) -> list[QueryFile]:
     """The rules that decide on charges, in order."""
     return [query for query in catalogue.layer("allocate") if not is_splitting(query)]
@@ -158,10 +162,10 @@ def _take(con: Connection, query: QueryFile, weighs: bool) -> RuleOutcome:
         WHERE greatest(a.valid_from, g.open_from) < least(a.valid_until, g.open_until)"""
     )
     con.execute(
-        """INSERT INTO allocation.dimension_team
+        f"""INSERT INTO allocation.dimension_team
         SELECT 0, p.dimension_id, p.valid_from, p.valid_until, p.Team, m.pool IS NOT NULL OR $weighs, $rule, $version,
             $method, p.reason
-        FROM temp.piece AS p LEFT JOIN mapping.pools AS m ON m.pool = p.Team""",
+        FROM temp.piece AS p LEFT JOIN ({POOLS}) AS m ON m.pool = p.Team""",
         {"rule": query.id, "version": query.version, "method": query.extra["method"], "weighs": weighs},
     )
     _note_gaps(con)
