@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -88,10 +88,11 @@ def read_workspace(file: Path) -> Workspace:
 
 
 def _problem(error: Any, text: str, content: dict[str, Any]) -> str:
-    keys = [str(part) for part in error["loc"] if part != "[key]"]
+    keys = [f"[{part + 1}]" if isinstance(part, int) else part for part in error["loc"] if part != "[key]"]
     if keys[0] == "sources" and len(keys) > 2:
         del keys[2]  # which class of source it is, from its type
-    name = ".".join(keys)
+    name = ".".join(each for each in keys if not each.startswith("["))
+    name += "".join(f" (entry {each[1:-1]})" for each in keys if each.startswith("["))
     place = f"line {line}, " if (line := _line(text, keys)) else ""
     if error["type"] == "extra_forbidden":
         return f"{place}{name}: unknown key{nearest(keys[-1], _known_keys(keys[:-1], content))}"
@@ -110,7 +111,7 @@ def _known_keys(keys: Sequence[str], content: dict[str, Any]) -> list[str]:
         return _keys(SOURCE_TYPES[given]) if given in SOURCE_TYPES else []
     model: Any = Config
     for key in keys:
-        model = model.model_fields[key].annotation
+        model = get_args(model)[0] if key.startswith("[") else model.model_fields[key].annotation
     return _keys(model)
 
 
@@ -119,8 +120,11 @@ def _keys(model: Any) -> list[str]:
 
 
 def _line(text: str, keys: Sequence[str]) -> int:
-    """The line of a key: after its section's header, else the section's own line, else 0."""
+    """The line of a key: after its section's header, else the section's own line, else 0. Of an entry of a list: its first."""
     lines = text.splitlines()
+    entry = next((index for index, key in enumerate(keys) if key.startswith("[")), None)
+    if entry is not None:
+        return _entry_line(lines, keys[:entry], int(keys[entry][1:-1])) or _line(text, keys[:entry])
     start = 0
     for depth in range(len(keys), 0, -1):
         header = re.compile(r"^\s*\[" + r"\s*\.\s*".join(f'"?{re.escape(key)}"?' for key in keys[:depth]) + r"\]")
@@ -137,3 +141,21 @@ def _line(text: str, keys: Sequence[str]) -> int:
         if key.match(lines[index]):
             return index + 1
     return start
+
+
+def _entry_line(lines: Sequence[str], keys: Sequence[str], entry: int) -> int:
+    """The line of a table in a list, by its ``[[section.list]]`` or its brace; 0 if it has neither."""
+    header = re.compile(r"^\s*\[\[\s*" + r"\s*\.\s*".join(f'"?{re.escape(key)}"?' for key in keys) + r"\s*\]\]")
+    headers = [number for number, line in enumerate(lines, start=1) if header.match(line)]
+    if headers:
+        return headers[entry - 1] if entry <= len(headers) else 0
+    first = max(_line("\n".join(lines), keys), 1)
+    braces = 0
+    for number, line in enumerate(lines[first - 1 :], start=first):
+        braces += _QUOTED.sub("", line).partition("#")[0].count("{")
+        if braces >= entry:
+            return number
+    return 0
+
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')

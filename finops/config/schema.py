@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from finops.config.chargeback import Chargeback
 from finops.config.section import Section
 from finops.config.sources import AnySource
 
@@ -73,6 +74,8 @@ class Config(Section):
     """Your own queries, mappings and templates."""
     reports: Reports = Reports()
     """What is written."""
+    chargeback: Chargeback = Chargeback()
+    """Files for finance."""
     sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], AnySource] = {}
     """Where bills come from: a section per source, named as you like."""
     params: dict[str, dict[str, int | Decimal | str]] = {}
