@@ -29,6 +29,7 @@ def migrate(con: Connection) -> None:
     _refuse_other_columns(con)
     with transaction(con):
         create_views(con)
+        _make_unmapped(con)
 
 
 def _refuse_other_columns(con: Connection) -> None:
@@ -246,6 +247,25 @@ FROM ledger.charge AS c
 JOIN ledger.slice AS s ON s.slice_id = c.slice_id
 JOIN ledger.dimension AS d ON d.dimension_id = c.dimension_id
 LEFT JOIN ledger.dimension_class AS k ON k.dimension_id = c.dimension_id"""
+
+
+_UNMAPPED = {
+    "teams": "team VARCHAR, name VARCHAR, cost_center VARCHAR, owner VARCHAR, colour VARCHAR, line INTEGER",
+    "tag_keys": "key VARCHAR, priority INTEGER",
+    "tag_values": "value VARCHAR, team VARCHAR",
+    "accounts": "account_id VARCHAR, team VARCHAR, line INTEGER",
+    "projects": "project_id VARCHAR, team VARCHAR, line INTEGER",
+    "pools": "pool VARCHAR, name VARCHAR",
+}
+
+
+def _make_unmapped(con: Connection) -> None:
+    """What the named queries read of mappings and their macros, empty: a build makes them from the files."""
+    con.execute("CREATE SCHEMA IF NOT EXISTS mapping")
+    for table, columns in _UNMAPPED.items():
+        con.execute(f"CREATE TABLE IF NOT EXISTS mapping.{table} ({columns})")
+    for macro, word in (("folded_key", "key"), ("folded_value", "value")):
+        con.execute(f"CREATE MACRO IF NOT EXISTS allocation.{macro}({word}) AS lower(trim({word}))")
 
 
 def create_views(con: Connection) -> None:

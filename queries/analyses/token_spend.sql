@@ -1,7 +1,7 @@
 /*
 id: token_spend
 title: Tokens by model
-version: 1
+version: 2
 owner: finops-ledger
 why: >
   Language models are billed by the token. Cost by model and direction shows where a cheaper model, a cache or a batch would
@@ -33,7 +33,7 @@ WITH charges AS (
              WHEN lower(ConsumedUnit) IN ('1k', '1k tokens') OR lower(ConsumedUnit) LIKE '%thousand%' THEN 1000
              WHEN lower(ConsumedUnit) LIKE '%token%' OR lower(ConsumedUnit) = 'count' THEN 1
         END AS tokens_per_unit,
-        ConsumedQuantity,
+        AllocatedConsumedQuantity AS quantity,
         BillingCurrency,
         AllocatedEffectiveCost,
         Team
@@ -61,8 +61,8 @@ sums AS (
         ServiceProviderName,
         BillingCurrency,
         sum(AllocatedEffectiveCost) AS EffectiveCost,
-        CASE WHEN count(*) FILTER (tokens_per_unit IS NULL OR ConsumedQuantity IS NULL) = 0
-             THEN CAST(sum(CAST(ConsumedQuantity AS DECIMAL(38, 9)) * tokens_per_unit) AS DECIMAL(38, 9)) END AS Tokens,
+        CASE WHEN count(*) FILTER (tokens_per_unit IS NULL OR quantity IS NULL) = 0
+             THEN CAST(sum(quantity * tokens_per_unit) AS DECIMAL(38, 9)) END AS Tokens,
         count(DISTINCT Team) AS TeamCount
     FROM named
     GROUP BY Model, Direction, ServiceProviderName, BillingCurrency

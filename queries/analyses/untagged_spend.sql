@@ -16,7 +16,7 @@ columns:
   BilledCost: What the invoice charges for the same rows
   SharePercent: Part of everything spent in the currency in the period, in percent
   ResourceCount: Distinct resources among the charges
-  ChargeCount: Rows of the bill
+  ChargeCount: Rows of the bill of which at least a part is nobody's
   SubAccountId: The account, project or subscription
 */
 WITH shares AS (
