@@ -7,6 +7,73 @@ CREATE OR REPLACE MACRO allocation.folded_key(key) AS
 -- A tag value as people mean it: 'ML-Research' and 'Search ' are 'ml-research' and 'search'.
 CREATE OR REPLACE MACRO allocation.folded_value(value) AS lower(trim(value));
 
+-- Whose tag it is: CUR 2.0 writes 'accountTag/team' for the account's, 'iamPrincipal/team' for the caller's, 'costCategory/team'
+-- for a cost category's value and 'resourceTags/team' or plain 'team' for the resource's own.
+CREATE OR REPLACE MACRO allocation.tag_bearer(key) AS
+    CASE regexp_extract(lower(key), '^(accounttag|iamprincipal|costcategory)/', 1)
+        WHEN 'accounttag' THEN 'account' WHEN 'iamprincipal' THEN 'caller' WHEN 'costcategory' THEN 'cost category'
+        ELSE 'resource' END;
+CREATE OR REPLACE MACRO allocation.bare_key(key) AS
+    regexp_replace(key, '^(accountTag|iamPrincipal|costCategory|resourceTags)/', '', 'i');
+
+-- Azure spells one resource's id in upper and lower case; elsewhere case tells resources apart.
+CREATE OR REPLACE MACRO allocation.folded_resource(id) AS CASE WHEN id ILIKE '/subscriptions/%' THEN lower(id) ELSE id END;
+
+-- The team tags of charges: one row for each tag under a team key whose value is a team or an alias of one; with no teams.csv
+-- every value is a team. Folding a few distinct words is cheap; folding every row's words is not.
+CREATE OR REPLACE VIEW allocation.team_tags AS
+    WITH tags AS (
+        SELECT x_DimensionId, unnest(map_keys(Tags)) AS key, unnest(map_values(Tags)) AS value
+        FROM ledger.dimensions
+        WHERE Tags IS NOT NULL
+    ),
+
+    team_keys AS (
+        SELECT d.key, k.priority, allocation.tag_bearer(d.key) AS bearer
+        FROM (SELECT DISTINCT key FROM tags) AS d
+        JOIN mapping.tag_keys AS k ON k.key = allocation.folded_key(allocation.bare_key(d.key))
+    ),
+
+    of_teams AS (
+        SELECT t.x_DimensionId, t.key, t.value, k.priority, k.bearer
+        FROM tags AS t
+        JOIN team_keys AS k ON k.key = t.key
+        WHERE trim(t.value) <> ''
+    ),
+
+    teams AS (
+        SELECT
+            d.value,
+            coalesce(v.team, CASE WHEN (SELECT count(*) FROM mapping.teams) = 0 THEN allocation.folded_value(d.value) END) AS team
+        FROM (SELECT DISTINCT value FROM of_teams) AS d
+        LEFT JOIN mapping.tag_values AS v ON v.value = allocation.folded_value(d.value)
+    )
+
+    SELECT t.x_DimensionId, t.bearer AS Bearer, t.key AS Key, t.value AS Value, n.team AS Team, t.priority AS Priority
+    FROM of_teams AS t
+    JOIN teams AS n ON n.value = t.value
+    WHERE n.team IS NOT NULL;
+
+-- The team that the inventory's tags of a resource, account or unit name: one row for each that has such a tag.
+CREATE OR REPLACE VIEW allocation.inventory_teams AS
+    WITH tags AS (
+        SELECT allocation.folded_resource(resource_id) AS ResourceId, seen_at, unnest(map_keys(tags)) AS key,
+            unnest(map_values(tags)) AS value
+        FROM inventory.resources
+        WHERE tags IS NOT NULL
+    )
+
+    SELECT
+        t.ResourceId,
+        t.key AS Key,
+        t.value AS Value,
+        coalesce(v.team, CASE WHEN (SELECT count(*) FROM mapping.teams) = 0 THEN allocation.folded_value(t.value) END) AS Team
+    FROM tags AS t
+    JOIN mapping.tag_keys AS k ON k.key = allocation.folded_key(t.key)
+    LEFT JOIN mapping.tag_values AS v ON v.value = allocation.folded_value(t.value)
+    WHERE trim(t.value) <> '' AND (v.team IS NOT NULL OR (SELECT count(*) FROM mapping.teams) = 0)
+    QUALIFY row_number() OVER (PARTITION BY t.ResourceId ORDER BY k.priority, t.seen_at DESC, t.key) = 1;
+
 -- Which fee a charge is, if it is one: 'tax', 'commitment' (what a commitment costs where no usage bears it: fees and the
 -- part that nothing used), 'support', 'credit' (refunds and adjustments too), 'marketplace'. The last two only where no
 -- resource is named: with one they are the resource's. A commitment is no resource that a team runs.

@@ -1,20 +1,20 @@
 /*
 id: project_tag
 title: The team label on the project or resource group
-version: 1
+version: 2
 owner: finops-ledger
 order: 30
 method: inherited
 why: >
   Projects are labelled more faithfully than resources. What bears no tag of its own takes its project's.
 misses: >
-  Folders and management groups are not read; map their projects in mappings/projects.csv.
-reads: [ledger.dimensions, mapping.tag_keys, mapping.tag_values, mapping.teams]
+  Folders and management groups have no labels on the bill; map them in mappings/folders.csv. Fees follow the project's usage first.
+reads: [allocation.remaining, mapping.tag_keys, mapping.tag_values, mapping.teams]
 */
 WITH tags AS (
     SELECT x_DimensionId, SubAccountId, unnest(map_keys(x_ProjectTags)) AS key, unnest(map_values(x_ProjectTags)) AS value
-    FROM ledger.dimensions
-    WHERE x_ProjectTags IS NOT NULL
+    FROM allocation.remaining
+    WHERE x_ProjectTags IS NOT NULL AND NOT allocation.is_fee(x_WorkloadKind, ChargeCategory, ChargeClass, ResourceId)
 ),
 
 team_tags AS (

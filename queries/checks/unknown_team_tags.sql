@@ -1,7 +1,7 @@
 /*
 id: unknown_team_tags
 title: Team tags whose value is no team
-version: 1
+version: 2
 owner: finops-ledger
 grade: warn
 why: >
@@ -20,7 +20,7 @@ WITH tags AS (
 pairs AS (
     SELECT d.key, d.value
     FROM (SELECT DISTINCT key, value FROM tags WHERE trim(value) <> '') AS d
-    JOIN mapping.tag_keys AS k ON k.key = allocation.folded_key(d.key)
+    JOIN mapping.tag_keys AS k ON k.key = allocation.folded_key(allocation.bare_key(d.key))
     ANTI JOIN mapping.tag_values AS v ON v.value = allocation.folded_value(d.value)
 ),
 
