@@ -1,0 +1,237 @@
+"""What ``finops explain`` shows in a terminal: tables, the chain from pools to teams, and a charge's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from finops.cli.app import App
+from finops.reports.money import exact_sum, plain
+
+Row = dict[str, Any]
+_LABEL = 15
+_LONG = ("meter", "workload", "team", "rule")
+_PLACES = Decimal("1e-18")
+
+
+def print_explanation(app: App, e: Row) -> None:
+    """Print all of it."""
+    from rich.console import Console
+
+    console = Console(no_color=not app.colour, highlight=False, markup=False, soft_wrap=True)
+
+    def title(text: str) -> None:
+        console.print(f"\n{text}", style="bold")
+
+    console.print(e["resource_id"] or f"charges of the kind {e['dimension_id']}", style="bold")
+    for key, value in e["facts"].items():
+        console.print(f"  {key:<{_LABEL}}{value}")
+    title("Charges by month")
+    _table(console, e["charges"])
+    for month in e["frozen_months"]:
+        console.print(f"  {month['month']} is frozen since {month['frozen_at']:%Y-%m-%d}, by {month['frozen_by']}")
+    title("Rules, in order")
+    for line in _rules(e["rules_tried"]):
+        console.print(f"  {line}")
+    title("What was decided, and why")
+    for decision in e["decisions"]:
+        for line in _decision(decision):
+            console.print(f"  {line}")
+    if e["splits"]:
+        title("How it is divided")
+        for line in _splits(e["splits"], e["arithmetic"]):
+            console.print(f"  {line}")
+    if e["arithmetic"]:
+        title("The arithmetic")
+        for line in _arithmetic(e["arithmetic"]):
+            console.print(f"  {line}")
+    title("Whose it is")
+    _table(console, _merged(e["allocation"]))
+    if e["resource_id"]:
+        title("What the rules say")
+        for line in _findings(e["findings"]):
+            console.print(f"  {line}")
+    title("Where the rows came from")
+    for row in e["deliveries"]:
+        console.print(
+            f"  {row['month']}  {row['source']} ({row['format']}), delivered {row['delivered']}, load {row['load']}"
+        )
+        console.print(f"           {row['file']}")
+
+
+def _table(console: Any, rows: Sequence[Row]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    if not rows:
+        console.print("  none")
+        return
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    for column in rows[0]:
+        money = "cost" in column or column in ("billed", "effective", "rows")
+        made.add_column(column, justify="right" if money else "left", overflow="fold", no_wrap=column not in _LONG)
+    for row in rows:
+        made.add_row(*("" if value is None else _cell(value) for value in row.values()))
+    console.print(made)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,.2f}" if isinstance(value, Decimal) else str(value)
+
+
+def _findings(findings: Sequence[Row]) -> Iterator[str]:
+    if not findings:
+        yield "none"
+    for row in findings:
+        cost = "unknown" if row["monthly_cost"] is None else f"{row['currency']} {_cell(row['monthly_cost'])}"
+        yield f"{row['rule']}: {row['status']}, confidence {row['confidence']}, {cost} a month"
+        yield from _wrapped("reason", row["reason"] or "", 4)
+        yield from _wrapped("action", row["action"] or "", 4)
+
+
+def _merged(allocation: Sequence[Row]) -> list[Row]:
+    """A row for each team and rule: their reasons are told where they were decided."""
+    merged: dict[tuple[Any, ...], Row] = {}
+    for row in allocation:
+        key = (row["team"], row["rule"], row["currency"])
+        new = {"team": row["team"], "rule": row["rule"], "from": row["first_day"], "to": row["last_day"],
+               "billed": Decimal(0), "effective": Decimal(0), "currency": row["currency"]}  # fmt: skip
+        found = merged.setdefault(key, new)
+        found["from"], found["to"] = min(found["from"], row["first_day"]), max(found["to"], row["last_day"])
+        found["billed"] = exact_sum((found["billed"], row["billed_cost"]))
+        found["effective"] = exact_sum((found["effective"], row["effective_cost"]))
+    return sorted(merged.values(), key=lambda row: (-abs(row["effective"]), row["team"]))
+
+
+def _rules(tried: Sequence[Row]) -> Iterator[str]:
+    """A line for each rule; those that nobody asked share one."""
+    for outcome, group in groupby(
+        tried, key=lambda rule: rule["outcome"] if rule["status"] == "not asked" else rule["id"]
+    ):
+        rules = list(group)
+        if rules[0]["status"] != "not asked" or len(rules) == 1:
+            rule = rules[0]
+            order = "" if rule["order"] is None or rule["order"] == 9999 else rule["order"]
+            yield f"{order:>4}  {rule['id']:<28} {rule['method'] or '':<10} {rule['outcome']}"
+        else:
+            span = f"{rules[0]['order']} to {rules[-1]['order']}"
+            yield f"{span:>4}, {len(rules)} more rules: {outcome}"
+
+
+def _decision(row: Row) -> Iterator[str]:
+    whose = f"pool {row['pool']}" if row["pool"] else row["team"]
+    yield whose
+    yield (
+        f"{'':4}{'charges':<{_LABEL}}{row['rows']:,}, {row['first_day']} to {row['last_day']}: "
+        f"{row['currency'] or 'no currency'} {_cell(row['billed_cost'])} billed, {_cell(row['effective_cost'])} effective"
+    )
+    version = f" v{row['version']}" if row["version"] is not None else ""
+    now = "" if row["version_now"] in (row["version"], None) else f"; now it is v{row['version_now']}"
+    yield f"{'':4}{'rule':<{_LABEL}}{row['rule']}{version} ({row['method']}){now}"
+    if row["valid_from"] or row["valid_until"]:
+        yield f"{'':4}{'days':<{_LABEL}}{_span(row['valid_from'], row['valid_until'])}"
+    if row["frozen_month"]:
+        yield f"{'':4}{'frozen':<{_LABEL}}as it was when the month was frozen"
+    for key in ("reason", "why"):
+        if row[key]:
+            yield from _wrapped(key, row[key], 4)
+    if row["mapping_line"]:
+        line = row["mapping_line"]
+        yield f"{'':4}{'mapping':<{_LABEL}}{line['file']}:{line['line']}{': ' + line['text'] if line['text'] else ''}"
+
+
+def _span(begins: str | None, ends: str | None) -> str:
+    return f"{f'from {begins}' if begins else ''}{' ' if begins and ends else ''}{f'until {ends} (exclusive)' if ends else ''}"
+
+
+def _wrapped(key: str, text: str, indent: int) -> Iterator[str]:
+    from textwrap import wrap
+
+    for number, line in enumerate(wrap(text, 96 - indent - _LABEL, break_long_words=False)):
+        yield f"{'':{indent}}{key if number == 0 else '':<{_LABEL}}{line}"
+
+
+def _splits(splits: Sequence[Row], example: Row) -> Iterator[str]:
+    """One span of each pool in full, that of the example if it is of this pool, else the last; the others as a line."""
+    ordered = sorted(splits, key=lambda split: (split["pool"], split["currency"] or ""))
+    for (pool, currency), group in groupby(ordered, key=lambda split: (split["pool"], split["currency"])):
+        spans = list(group)
+        chosen = [split for split in spans if pool == example["pool"] and _holds(split, example)]
+        last = (chosen or spans)[-1]
+        for split in spans:
+            if split is not last:
+                yield f"{_head(split)}; --month {split['month']} shows it"
+        named = f" ({last['name']})" if last["name"] and last["name"] != pool else ""
+        yield f"{_head(last)}{named}"
+        if last["basis"]:
+            yield f"{'':4}{'basis':<{_LABEL}}{last['basis']}{', ' + last['window'] if last['window'] else ''}"
+        if last["mapping_line"]:
+            yield f"{'':4}{'mapping':<{_LABEL}}pools.csv:{last['mapping_line']['line']}"
+        for rule, reason in dict.fromkeys((step["rule"], step["reason"]) for step in last["steps"]):
+            version = next(step["version"] for step in last["steps"] if step["rule"] == rule)
+            yield from _wrapped("divided by", f"{rule} v{version}{': ' + reason if reason else ''}", 4)
+        yield f"{'':4}{'weight':<14}{'measured by':>26}  team"
+        yield from _steps(last["steps"], 0)
+        if last["rows"] == 1 and not any(step["is_pool"] for step in last["steps"]):
+            continue
+        yield f"{'':4}{'in all':<14}{'share':>26}  team"
+        for share in last["shares"]:
+            amount = f"{currency or ''} {plain(share['billed_cost'])}"
+            yield f"{'':4}{share['weight']:<14}{amount:>26}  {share['team']}"
+
+
+def _holds(split: Row, example: Row) -> bool:
+    start = f"{example['start']:%Y-%m-%d %H:%M}"
+    return (
+        split["month"] == start[:7]
+        and (split["valid_from"] or "") <= start
+        and start < (split["valid_until"] or "9999")
+        and split["currency"] == example["currency"]
+    )
+
+
+def _head(split: Row) -> str:
+    begins = split["valid_from"] or ""
+    whole = begins.endswith("-01") and (split["valid_until"] or "").endswith("-01")
+    days = split["month"] if whole else f"{begins} until {split['valid_until']} (exclusive)"
+    frozen = ", frozen" if split["frozen_month"] else ""
+    return (
+        f"pool {split['pool']} in {days}{frozen}: {split['rows']:,} charge{'s' if split['rows'] > 1 else ''}, "
+        f"{split['currency'] or 'no currency'} {_cell(split['billed_cost'])}"
+    )
+
+
+def _steps(steps: Sequence[Row], depth: int) -> Iterator[str]:
+    for step in steps:
+        rule = f", divided by {step['steps'][0]['rule']}:" if step.get("steps") else ""
+        yield (
+            f"{'':4}{'  ' * depth}{step['weight']:<{14 - 2 * depth}}{plain(step['basis']):>26}  {'  ' * depth}"
+            f"{'pool ' if step['is_pool'] else ''}{step['receiver']}{rule}"
+        )
+        yield from _steps(step.get("steps", ()), depth + 1)
+
+
+def _arithmetic(a: Row) -> Iterator[str]:
+    shared = "shared " if a["pool"] else ""
+    which = "the charge" if a["of"] == 1 else f"the largest of {a['of']:,} {shared}charges"
+    currency = a["currency"] or "no currency"
+    yield f"{which}: kind {a['dimension_id']}, {a['start']:%Y-%m-%d %H:%M}, {a['measure']} {currency} {plain(a['amount'])}"
+    if not a["pool"]:
+        yield f"all of it is {a['shares'][0]['team']}'s: nothing is divided"
+        return
+    if a["rest"]:
+        taker = next((share["team"] for share in a["shares"] if share["takes_rest"]), "")
+        yield f"cut after 9 places: {plain(a['cut'])}; what is left, {plain(a['rest'])}, goes to {taker}"
+    width = max(len(_digits(share["share"])) for share in a["shares"])
+    for share in a["shares"]:
+        rest = f" + {plain(a['rest'])}" if share["takes_rest"] and a["rest"] else ""
+        sum_ = f"{plain(a['cut'])} x {share['weight']}{rest}"
+        yield f"{sum_:<50} = {_digits(share['share']):>{width}}  {share['team']}"
+    equal = "the charge" if a["difference"] == 0 else f"off by {plain(a['difference'])}"
+    yield f"{'sum':<50} = {_digits(a['sum']):>{width}}  {equal}"
+
+
+def _digits(amount: Decimal) -> str:
+    return f"{amount.quantize(_PLACES):f}" if abs(amount) < Decimal("1e9") else plain(amount)
