@@ -239,3 +239,37 @@ CREATE OR REPLACE MACRO allocation.followed(fee, circles) AS TABLE
     JOIN mixes AS m ON m.Circle = n.Circle AND m.Words = n.Words AND m.Month = n.Month
         AND m.BillingCurrency IS NOT DISTINCT FROM n.BillingCurrency
     WHERE n.is_somebodys;
+
+-- What each pool is measured over in a month: the month itself, the one before, or the three before.
+CREATE OR REPLACE VIEW allocation.pool_window AS
+    SELECT
+        p.pool AS Pool,
+        m.month AS Month,
+        CAST(m.month - CASE p."window" WHEN 'previous-month' THEN INTERVAL 1 MONTH WHEN 'last-3-months' THEN INTERVAL 3 MONTH
+                                       ELSE INTERVAL 0 MONTH END AS DATE) AS WindowStart,
+        CAST(m.month + CASE WHEN p."window" IN ('previous-month', 'last-3-months') THEN INTERVAL 0 MONTH
+                            ELSE INTERVAL 1 MONTH END AS DATE) AS WindowEnd
+    FROM mapping.pools AS p
+    CROSS JOIN (SELECT DISTINCT month FROM allocation.dimension_month) AS m;
+
+-- A window in words: '2026-10', '2026-07 to 2026-09'.
+CREATE OR REPLACE MACRO allocation.window_name(window_start, window_end) AS
+    concat_ws(' to ', strftime(window_start, '%Y-%m'),
+              nullif(strftime(window_end - INTERVAL 1 DAY, '%Y-%m'), strftime(window_start, '%Y-%m')));
+
+-- A DECIMAL without zeros at its end.
+CREATE OR REPLACE MACRO allocation.plain_number(number) AS
+    rtrim(rtrim(CAST(CAST(number AS DECIMAL(38, 18)) AS VARCHAR), '0'), '.');
+
+-- Whose the namespaces of Kubernetes are, of those whose activity is known: mappings/namespaces.csv, where '*' is any cluster.
+CREATE OR REPLACE VIEW allocation.namespace_team AS
+    WITH namespaces AS (
+        SELECT DISTINCT resource_id, regexp_extract(resource_id, '^kubernetes:(.*)/([^/]*)$', ['cluster', 'namespace']) AS place
+        FROM utilisation.daily
+        WHERE starts_with(resource_id, 'kubernetes:')
+    )
+    SELECT n.resource_id, n.place.cluster AS cluster, n.place.namespace AS namespace, m.team,
+        coalesce(m.valid_from, DATE '0001-01-01') AS valid_from, coalesce(m.valid_until, DATE '9999-12-31') AS valid_until,
+        m.cluster <> '*' AS is_exact
+    FROM namespaces AS n
+    JOIN mapping.namespaces AS m ON m.namespace = n.place.namespace AND m.cluster IN (n.place.cluster, '*');
