@@ -162,6 +162,38 @@ def read_yaml(path: Path) -> Any:
         raise QueryFileError(f"is not YAML: {getattr(error, 'problem', error)}", where=f"{path}{line}") from error
 
 
+def yaml_rows(content: bytes) -> tuple[list[tuple[int, list[tuple[str, str | None]]]], list[tuple[int, str]]]:
+    """A YAML list of maps as text: each row's line and its (key, value) pairs as they are written, and problems by line.
+
+    ``null`` is None; nothing else is interpreted: 0123 and 'no' stay what they are.
+    """
+    try:
+        root = yaml.compose(content.decode("utf-8-sig"), _LOADER)
+    except UnicodeDecodeError as error:
+        return [], [(1, f"not UTF-8 (byte {error.start}): save it as UTF-8")]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return [], [(mark.line + 1 if mark else 1, f"is not YAML: {getattr(error, 'problem', error)}")]
+    if root is None:
+        return [], []
+    if not isinstance(root, yaml.SequenceNode):
+        return [], [(root.start_mark.line + 1, "is no list of 'column: value' lines")]
+    rows, problems = [], []
+    for item in root.value:
+        number = item.start_mark.line + 1
+        if not isinstance(item, yaml.MappingNode):
+            problems.append((number, "is no map of 'column: value'"))
+            continue
+        cells = [cell for pair in item.value for cell in pair]
+        if not all(isinstance(cell, yaml.ScalarNode) for cell in cells):
+            problems.append((number, "has a list or a map in a cell: a cell is one value"))
+            continue
+        rows.append(
+            (number, [(key.value, None if cell.tag.endswith(":null") else cell.value) for key, cell in item.value])
+        )
+    return rows, problems
+
+
 def _problems(header: dict[str, Any], layer: str, path: Path) -> list[str]:
     required = _COMMON | _REQUIRED[layer]
     allowed = required | _OPTIONAL[layer]
