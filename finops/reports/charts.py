@@ -97,8 +97,13 @@ def stacked_bars(
     columns: Sequence[Column],
     names: Sequence[str],
     tints: Mapping[str, str],
+    say: Callable[[Decimal], str] | None = None,
 ) -> Chart:
-    """Bars of ``columns``, each stacked from ``names`` in order; amounts below zero hang below the axis."""
+    """Bars of ``columns``, each stacked from ``names`` in order; amounts below zero hang below the axis.
+
+    Values are money of ``currency``, unless ``say`` words them.
+    """
+    say = say or (lambda value: format_money(value, currency, places=0))
     highest = max((_above(column) for column in columns), default=Decimal(0))
     lowest = min((_below(column) for column in columns), default=Decimal(0))
     step = _step(highest - lowest)
@@ -129,7 +134,7 @@ def stacked_bars(
                 value=_short(sum(column.values.values(), Decimal(0))) if column.is_current and column.values else "",
                 is_current=column.is_current,
                 is_partial=column.is_partial,
-                segments=_segments(column, names, tints, currency, y),
+                segments=_segments(column, names, tints, say, y),
             )
         )
     return Chart(
@@ -139,7 +144,11 @@ def stacked_bars(
 
 
 def _segments(
-    column: Column, names: Sequence[str], tints: Mapping[str, str], currency: str, y: Callable[[Decimal], Decimal]
+    column: Column,
+    names: Sequence[str],
+    tints: Mapping[str, str],
+    say: Callable[[Decimal], str],
+    y: Callable[[Decimal], Decimal],
 ) -> tuple[Segment, ...]:
     up, down = Decimal(0), Decimal(0)
     segments = []
@@ -149,7 +158,7 @@ def _segments(
             continue
         base = up if value > 0 else down
         upper, lower = y(max(base, base + value)), y(min(base, base + value))
-        text = f"{name}, {column.long_label}: {format_money(value, currency, places=0)}"
+        text = f"{name}, {column.long_label}: {say(value)}"
         segments.append(Segment(name, tints.get(name, ""), _at(upper), _at(lower - upper), text))
         if value > 0:
             up += value

@@ -89,6 +89,19 @@ class Trend:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How the spend of one currency found its team, over time."""
+
+    currency: str
+    weeks: Chart
+    """Thirteen weeks, in percent, stacked by method."""
+    months: Table
+    """A row per month, a column per method."""
+    teams: Table
+    """A row per team: what was tagged directly, month by month."""
+
+
+@dataclass(frozen=True)
 class Balance:
     """Does it match the bill, for one currency and the billing months that the period touches."""
 
@@ -121,9 +134,10 @@ class WeeklyReport:
     """The last day of the period up to which every source has charges."""
     headlines: tuple[Headline, ...]
     trends: tuple[Trend, ...]
+    coverages: tuple[Coverage, ...]
     sections: dict[str, Section]
-    """By id: teams, services, kinds, accounts, resources, changes, waste, unknowns, untagged, coverage, commitments,
-    tokens, apart, bills, holes, sources, checks."""
+    """By id: teams, services, kinds, accounts, resources, changes, waste, unknowns, untagged, owners, coverage,
+    near_misses, shared, commitments, tokens, apart, bills, holes, sources, checks."""
     balances: tuple[Balance, ...]
     matches: bool | None
     """All balances match; None if one is unknown or nothing is loaded."""
@@ -132,5 +146,7 @@ class WeeklyReport:
     warnings: tuple[str, ...]
     """Sentences: sources that are stale or missing, checks that failed, totals that do not match."""
     trend_command: str
+    coverage_commands: dict[str, str]
+    """What to type for the rows of ``coverages``: weeks, months, teams."""
     results: tuple[Result, ...]
     """Every query's rows: the CSV files."""

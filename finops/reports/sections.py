@@ -94,6 +94,18 @@ PLANS = (
              Show("EffectiveCost", "Effective cost", "money", total=True),
              Show("SharePercent", "of all", "percent", secondary=True),
          ), limit=8)),
+    Plan("owners", "untagged_by_owner", "Who can tag it",
+         "Spend that no tag of its own gave to a team, by who answers for the account. What is inherited or mapped has a team "
+         "for as long as the account is one team's.",
+         "Everything that was charged bears a tag that names its team.",
+         Layout((
+             Show("Owner", "Owner", note="OwnerSource"),
+             Show("TopService", "Most of it", note="TopAccount"),
+             Show("ResourceCount", "Resources", "count", secondary=True),
+             Show("UnallocatedCost", "Nobody's", "money", total=True),
+             Show("UntaggedCost", "Without a tag", "money", total=True, secondary=True),
+             Show("SharePercent", "of all", "percent", secondary=True),
+         ), limit=8)),
     Plan("coverage", "allocation_coverage", "How spend found its team",
          "A direct tag is best. What is split or belongs to nobody should shrink.",
          "Nothing was charged in this period.",
@@ -101,7 +113,28 @@ PLANS = (
              Show("AllocationMethod", "Method"),
              Show("EffectiveCost", "Effective cost", "money", total=True),
              Show("SharePercent", "Share", "percent"),
-         ), bar="EffectiveCost")),
+             Show("PreviousSharePercent", "before", "percent", secondary=True),
+         ), bar="EffectiveCost", keep=lambda row: row["EffectiveCost"] or row["ChargeCount"])),
+    Plan("near_misses", "near_miss_tags", "Tags that are nearly a team's",
+         "Money that a misspelt tag keeps from its team. The line goes into mappings/tag_aliases.csv, below kind,alias,canonical.",
+         "No tag of the period looks like a misspelt team.",
+         Layout((
+             Show("Tag", "Tag", note="Why"),
+             Show("AliasLine", "Line to add", "code"),
+             Show("ResourceCount", "Resources", "count", secondary=True),
+             Show("UnallocatedCost", "Nobody's", "money", total=True),
+             Show("OtherwiseCost", "Found otherwise", "money", total=True, secondary=True),
+         ), limit=5)),
+    Plan("shared", "shared_costs", "Shared cost",
+         "What was divided among teams, by which rule. The shares of a pool add up to what it costs.",
+         "Nothing was shared in this period.",
+         Layout((
+             Show("Team", "Team"),
+             Show("Pool", "Of what", note="PoolName"),
+             Show("RuleId", "Rule", secondary=True),
+             Show("SharePercent", "Share", "percent"),
+             Show("EffectiveCost", "Effective cost", "money", total=True),
+         ), tint="Team", limit=10)),
     Plan("commitments", "commitments", "Commitments",
          "What was promised is paid for whether it is used or not.",
          "No commitment was charged in this period.",
@@ -171,5 +204,5 @@ PLANS = (
 )  # fmt: skip
 """The sections of the weekly report, in the order of the page."""
 
-EXTRA_QUERIES = ("spend_weekly", "spend_daily")
-"""Queries of the report that no section of tables shows; the trend does."""
+EXTRA_QUERIES = ("spend_weekly", "spend_daily", "coverage_by_week", "coverage_by_month", "coverage_by_team")
+"""Queries of the report that no section of tables shows; the trend and the coverage do."""

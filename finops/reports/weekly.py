@@ -12,6 +12,7 @@ from finops.periods import Period
 from finops.reports.analyses import Result, run_analysis
 from finops.reports.colours import tints
 from finops.reports.contexts import Balance, Section, WeeklyReport
+from finops.reports.coverage import coverages
 from finops.reports.headline import headlines
 from finops.reports.money import Money, exact_sum
 from finops.reports.sections import EXTRA_QUERIES, PLANS, Plan
@@ -48,6 +49,9 @@ def compute_weekly(
         data_through=min((each["DataThrough"] for each in sources if each["DataThrough"]), default=None),
         headlines=headlines(results, currencies, colour),
         trends=trends(results["spend_weekly"], results["spend_daily"], period, currencies, colour),
+        coverages=coverages(
+            results["coverage_by_week"], results["coverage_by_month"], results["coverage_by_team"], period, currencies, colour
+        ),
         sections={plan.id: _section(plan, results[plan.query_id], currencies, colour, today) for plan in PLANS},
         balances=balances,
         matches=_all_match(balances),
@@ -59,6 +63,9 @@ def compute_weekly(
             *_check_warnings(results["data_checks"].records()),
         ),
         trend_command=command(results["spend_weekly"]),
+        coverage_commands={
+            span: command(results[f"coverage_by_{span.removesuffix('s')}"]) for span in ("weeks", "months", "teams")
+        },
         results=tuple(results.values()),
     )
 
@@ -88,12 +95,13 @@ def _currencies(results: Mapping[str, Result]) -> list[str]:
     for record in results["allocation_coverage"].records():
         rows[record["BillingCurrency"]] = rows.get(record["BillingCurrency"], 0) + record["ChargeCount"]
     ranked = sorted(rows, key=lambda currency: (-rows[currency], currency))
-    others = {record["BillingCurrency"] for record in results["spend_weekly"].records()} - set(ranked)
+    earlier = (*results["spend_weekly"].records(), *results["coverage_by_month"].records())
+    others = {record["BillingCurrency"] for record in earlier} - set(ranked)
     return ranked + sorted(others)
 
 
 def _teams(results: Mapping[str, Result]) -> list[str]:
-    names = ("spend_weekly", "spend_by_team", "idle_ml")
+    names = ("spend_weekly", "spend_by_team", "idle_ml", "coverage_by_team")
     return [record["Team"] for name in names for record in results[name].records()]
 
 

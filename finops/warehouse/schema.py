@@ -264,8 +264,9 @@ def _make_unmapped(con: Connection) -> None:
     con.execute("CREATE SCHEMA IF NOT EXISTS mapping")
     for table, columns in _UNMAPPED.items():
         con.execute(f"CREATE TABLE IF NOT EXISTS mapping.{table} ({columns})")
-    for macro, word in (("folded_key", "key"), ("folded_value", "value")):
-        con.execute(f"CREATE MACRO IF NOT EXISTS allocation.{macro}({word}) AS lower(trim({word}))")
+    for macro, word in (("folded_key(key)", "lower(trim(key))"), ("folded_value(value)", "lower(trim(value))"),
+                        ("bare_key(key)", "key"), ("tag_bearer(key)", "'resource'")):  # fmt: skip
+        con.execute(f"CREATE MACRO IF NOT EXISTS allocation.{macro} AS {word}")
 
 
 def create_views(con: Connection) -> None:

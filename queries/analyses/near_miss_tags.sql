@@ -26,7 +26,7 @@ columns:
   ResourceCount: Distinct resources among the charges
 */
 WITH tags AS (
-    SELECT dimension_id, FALSE AS of_project, unnest(map_keys(Tags)) AS key, unnest(map_values(Tags)) AS value
+    SELECT dimension_id, FALSE AS is_projects, unnest(map_keys(Tags)) AS key, unnest(map_values(Tags)) AS value
     FROM ledger.dimension
     WHERE Tags IS NOT NULL
     UNION ALL
@@ -42,10 +42,13 @@ team_files AS (
 keys AS (
     SELECT
         key,
-        allocation.folded_key(key) AS word,
-        regexp_replace(allocation.folded_key(key), '[^\p{L}\p{N}]', '', 'g') AS letters,
-        string_split_regex(allocation.folded_key(key), '[^\p{L}\p{N}]+') AS tokens
+        trim(allocation.bare_key(key)) AS spelling,
+        allocation.folded_key(allocation.bare_key(key)) AS word,
+        regexp_replace(allocation.folded_key(allocation.bare_key(key)), '[^\p{L}\p{N}]', '', 'g') AS letters,
+        string_split_regex(allocation.folded_key(allocation.bare_key(key)), '[^\p{L}\p{N}]+') AS tokens,
+        allocation.tag_bearer(key) AS bearer
     FROM (SELECT DISTINCT key FROM tags)
+    WHERE allocation.tag_bearer(key) <> 'cost category'
 ),
 team_keys AS (
     SELECT key AS word, regexp_replace(key, '[^\p{L}\p{N}]', '', 'g') AS letters
@@ -166,13 +169,13 @@ near_keys AS (              -- a close spelling with teams for half of its value
        OR ((SELECT are_there FROM team_files) AND e.team_count >= 2 AND 4 * e.team_values >= 3 * e.all_values)
 ),
 behind AS (                 -- the dimensions that a line would give a team
-    SELECT 'value' AS kind, n.word, t.value AS spelling, t.dimension_id, t.of_project
+    SELECT 'value' AS kind, n.word, trim(t.value) AS spelling, t.dimension_id, k.bearer = 'resource' AND NOT t.is_projects AS is_own
     FROM tags AS t
     JOIN keys AS k ON k.key = t.key
     JOIN team_keys ON team_keys.word = k.word
     JOIN near_values AS n ON n.word = allocation.folded_value(t.value)
     UNION ALL
-    SELECT 'key', n.word, t.key, t.dimension_id, t.of_project
+    SELECT 'key', n.word, k.spelling, t.dimension_id, k.bearer = 'resource' AND NOT t.is_projects
     FROM tags AS t
     JOIN keys AS k ON k.key = t.key
     JOIN near_keys AS n ON n.word = k.word
@@ -180,7 +183,7 @@ behind AS (                 -- the dimensions that a line would give a team
        OR (allocation.folded_value(t.value) <> '' AND NOT (SELECT are_there FROM team_files))
 ),
 dimensions AS (
-    SELECT kind, word, dimension_id, min(trim(spelling)) AS spelling, bool_and(of_project) AS of_project
+    SELECT kind, word, dimension_id, min(spelling) AS spelling, bool_or(is_own) AS is_own
     FROM behind
     GROUP BY kind, word, dimension_id
 ),
@@ -204,7 +207,7 @@ costs AS (
     WHERE c.ChargePeriodStart >= CAST($period_start AS DATE)
       AND c.ChargePeriodStart < CAST($period_end AS DATE)
       AND coalesce(p.method, c.x_AllocationMethod) <> 'direct'
-      AND NOT (d.of_project AND coalesce(p.method, c.x_AllocationMethod) = 'inherited')
+      AND (d.is_own OR coalesce(p.method, c.x_AllocationMethod) <> 'inherited')
 ),
 sums AS (
     SELECT

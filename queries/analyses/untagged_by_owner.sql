@@ -40,6 +40,10 @@ account_tags AS (
     SELECT SubAccountId, 'project', unnest(map_keys(x_ProjectTags)), unnest(map_values(x_ProjectTags))
     FROM ledger.dimension
     WHERE SubAccountId IS NOT NULL AND x_ProjectTags IS NOT NULL
+    UNION
+    SELECT SubAccountId, 'account', allocation.bare_key(key), value
+    FROM (SELECT SubAccountId, unnest(map_keys(Tags)) AS key, unnest(map_values(Tags)) AS value FROM ledger.dimension)
+    WHERE SubAccountId IS NOT NULL AND allocation.tag_bearer(key) = 'account'
 ),
 owner_keys AS (
     SELECT unnest(range(1, 15)) AS place, unnest(['owner', 'owners', 'owned-by', 'owner-email', 'technical-owner',
