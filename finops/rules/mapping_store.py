@@ -13,18 +13,27 @@ from finops.rules.mapping_tables import store_tables
 from finops.warehouse.connection import Connection
 from finops.warehouse.reference import insert_text
 
-# of {line, valid_from, valid_until}, the strongest first: which holds when
+# of {line, valid_from, valid_until}, the strongest first: which of them holds when, one after the other
 _AT_EACH_TIME = """
+CREATE OR REPLACE MACRO mapping.days_of_change(candidates) AS list_sort(list_distinct(flatten(list_transform(candidates, lambda c:
+    [coalesce(c.valid_from, DATE '0001-01-01'), coalesce(c.valid_until, DATE '9999-12-31')]))));
+
+CREATE OR REPLACE MACRO mapping.strongest(candidates, day) AS list_filter(candidates, lambda c:
+    coalesce(c.valid_from, DATE '0001-01-01') <= day AND coalesce(c.valid_until, DATE '9999-12-31') > day)[1].line;
+
+CREATE OR REPLACE MACRO mapping.joined(spans) AS list_filter(list_transform(
+    [list_filter(spans, lambda span, i: i = 1 OR span.line IS DISTINCT FROM spans[i - 1].line)],
+    lambda kept: list_transform(kept, lambda span, i:
+        {'line': span.line, 'valid_from': span.day, 'valid_until': coalesce(kept[i + 1].day, DATE '9999-12-31')}))[1],
+    lambda span: span.line IS NOT NULL);
+
 CREATE OR REPLACE MACRO mapping.at_each_time(candidates) AS CASE
     WHEN candidates[1].valid_from IS NULL AND candidates[1].valid_until IS NULL
     THEN [{'line': candidates[1].line, 'valid_from': CAST(NULL AS DATE), 'valid_until': CAST(NULL AS DATE)}]
-    ELSE list_filter(list_transform(
-        [list_sort(list_distinct(flatten(list_transform(candidates, lambda c: [
-            coalesce(c.valid_from, DATE '0001-01-01'), coalesce(c.valid_until, DATE '9999-12-31')]))))],
-        lambda days: list_transform(range(1, len(days)), lambda i: {
-            'line': list_filter(candidates, lambda c: coalesce(c.valid_from, DATE '0001-01-01') <= days[i]
-                AND coalesce(c.valid_until, DATE '9999-12-31') > days[i])[1].line,
-            'valid_from': days[i], 'valid_until': days[i + 1]}))[1], lambda span: span.line IS NOT NULL)
+    ELSE list_transform(
+        [list_transform(mapping.days_of_change(candidates), lambda day:
+            {'line': mapping.strongest(candidates, day), 'day': day})],
+        lambda spans: mapping.joined(spans))[1]
 END"""
 _SPAN = "valid_from DATE, valid_until DATE, line INTEGER"
 _PATTERN = f"pattern VARCHAR, team VARCHAR, shape VARCHAR, literal VARCHAR, length INTEGER, {_SPAN}"

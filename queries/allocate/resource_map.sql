@@ -15,7 +15,7 @@ misses: >
 reads: [allocation.remaining, mapping.resources]
 */
 WITH tags AS (
-    SELECT x_DimensionId, unnest(map_entries(Tags) || coalesce(map_entries(x_SystemTags), [])) AS tag
+    SELECT x_DimensionId, unnest(coalesce(map_entries(Tags), []) || coalesce(map_entries(x_SystemTags), [])) AS tag
     FROM allocation.remaining
     WHERE EXISTS (FROM mapping.resources) AND (Tags IS NOT NULL OR x_SystemTags IS NOT NULL)
 ),
