@@ -84,7 +84,7 @@ def freeze(app: App, month: str, reason: str, by: str | None, yes: bool, as_json
         if against and not yes:
             raise UsageError(
                 f"{first:%Y-%m} may not be complete:\n  " + "\n  ".join(against),
-                next_step="Freeze it when it is, or nevertheless with --yes. Nothing was changed.",
+                next_step="Freeze it when it is, or nevertheless with --yes. Nothing was frozen.",
             )
         for concern in against:
             app.warn(concern)

@@ -42,14 +42,14 @@ def refuse_freezing(con: Connection, files: FrozenFiles, month: date) -> None:
 def concerns(con: Connection, month: date, today: date) -> list[str]:
     """Why a month may not be complete yet, as sentences."""
     after = _following(month)
-    said = []
     if today < after:
-        said.append(f"{month:%Y-%m} is not over: today is {today}")
+        return [f"{month:%Y-%m} is not over: today is {today}"]
+    said = []
     for source, account, day in con.execute(_DELIVERED_EARLY, {"month": month, "after": after}).fetchall():
         said.append(f"{source}: the bill of {account} is of {day}, before the month was over")
-    for issuer, rows in con.execute(_NOT_INVOICED, {"month": month}).fetchall():
+    for source, issuer, rows in con.execute(_NOT_INVOICED, {"month": month}).fetchall():
         said.append(
-            f"{issuer} has not invoiced all of it yet: {rows:,} charges have no invoice, as those of other months have"
+            f"{source}: {issuer} has not invoiced all of it yet: {rows:,} charges have no invoice, as those of other months have"
         )
     for source, what in con.execute(_HOLES, {"month": month}).fetchall():
         said.append(f"{source}: {what}")
@@ -177,7 +177,7 @@ _NOT_INVOICED = f"""
         JOIN ledger.dimension AS d ON d.dimension_id = k.dimension_id
         GROUP BY ALL
     )
-    SELECT issuer, CAST(without AS BIGINT) FROM months AS m
+    SELECT source_id, issuer, CAST(without AS BIGINT) FROM months AS m
     WHERE month = $month AND without > 0 AND EXISTS (
         FROM months AS o WHERE o.issuer IS NOT DISTINCT FROM m.issuer AND o.source_id = m.source_id AND o.without = 0
     ) ORDER BY ALL"""
