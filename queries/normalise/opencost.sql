@@ -61,20 +61,26 @@ measured AS (
 
 days AS (
     SELECT *, unnest(range(date_trunc('day', begins), ends, INTERVAL 1 DAY)) AS day FROM measured
+),
+
+-- of several days each gets its part of the time: what was taken until its end, cut after nine places, less what until its begin
+parts AS (
+    SELECT *,
+        CASE WHEN begins < day THEN CAST(trunc(measure.value * 1000000000) AS HUGEINT)
+            * CAST(epoch(day) - epoch(begins) AS BIGINT) // CAST(epoch(ends) - epoch(begins) AS BIGINT) END AS before,
+        CASE WHEN ends > day + INTERVAL 1 DAY THEN CAST(trunc(measure.value * 1000000000) AS HUGEINT)
+            * CAST(epoch(day + INTERVAL 1 DAY) - epoch(begins) AS BIGINT) // CAST(epoch(ends) - epoch(begins) AS BIGINT)
+            END AS until
+    FROM days
+    WHERE measure.value IS NOT NULL
 )
 
 SELECT
     resource_id,
     measure.metric AS metric,
     CAST(day AS DATE) AS day,
-    -- of several days each gets its part of the time, cut after nine places
-    CASE
-        WHEN begins >= day AND ends <= day + INTERVAL 1 DAY THEN measure.value
-        ELSE CAST(CAST(trunc(measure.value * 1000000000) AS HUGEINT)
-                  * CAST(epoch(least(ends, day + INTERVAL 1 DAY)) - epoch(greatest(begins, day)) AS BIGINT)
-                  // CAST(epoch(ends) - epoch(begins) AS BIGINT) AS DECIMAL(29, 0)) * CAST('0.000000001' AS DECIMAL(9, 9))
-    END AS value,
+    coalesce(CAST(until AS DECIMAL(29, 0)) * CAST('0.000000001' AS DECIMAL(9, 9)), measure.value)
+        - coalesce(CAST(before AS DECIMAL(29, 0)) * CAST('0.000000001' AS DECIMAL(9, 9)), 0) AS value,
     measure.unit AS unit,
     1 AS samples
-FROM days
-WHERE measure.value IS NOT NULL
+FROM parts
