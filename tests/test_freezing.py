@@ -293,6 +293,30 @@ def test_any_bill_is_given_back_as_it_was_booked(
     ]
 
 
+def test_what_a_change_of_rules_would_have_moved(books: Books) -> None:
+    con = books.ledger(BILL)
+    books.freeze(con)
+    books.accounts("payments")
+    books.build(con)
+    found = con.execute(Catalogue().get("frozen_months").body)
+    names = [column[0] for column in found.description]
+    told = {
+        (row["Team"], row["BillingCurrency"]): (
+            row["BookedCost"],
+            row["ChargedCost"],
+            row["CostIfOpen"],
+            row["WouldMove"],
+        )
+        for row in (dict(zip(names, each, strict=True)) for each in found.fetchall())
+    }
+    assert told["search", "EUR"] == (5, 5, 0, -5)
+    assert told["payments", "EUR"] == (0, 0, 5, 5)
+    assert told["vision", "USD"] == (Decimal("7.25"), Decimal("7.25"), Decimal("7.25"), 0)
+    reopen(books.files, SEPTEMBER, "finance", "why")
+    books.build(con)
+    assert con.execute(Catalogue().get("frozen_months").body).fetchall() == []
+
+
 # --- the files
 
 

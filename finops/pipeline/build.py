@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from finops.errors import CheckFailedError
-from finops.pipeline.freezing import fill_books
+from finops.pipeline.freezing import fill_books, note_open
 from finops.pipeline.frozen_files import FrozenFiles, FrozenMonth, fingerprint
 from finops.rules.catalogue import Catalogue
 from finops.rules.mappings import Mappings, read_mappings, store_mappings
@@ -151,6 +151,7 @@ def _allocate(
     con: Connection, catalogue: Catalogue, params: Params, today: date, frozen: list[FrozenMonth]
 ) -> list[RuleOutcome]:
     outcomes = allocate(con, catalogue, params, today)
+    note_open(con, frozen)
     fill_books(con, frozen)
     return outcomes
 

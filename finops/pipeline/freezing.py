@@ -81,10 +81,7 @@ def fill_books(con: Connection, months: Sequence[FrozenMonth]) -> None:
     A dimension that was booked is as booked. One that was not gets what today's rules say; where that is a pool which the month
     knows, the pool is divided as booked.
     """
-    for table in ("dimension_team", "pool_step", "pool_share"):
-        con.execute(f"DELETE FROM allocation.{table} WHERE book <> 0")
-    con.execute("DELETE FROM allocation.frozen_months")
-    con.execute("DELETE FROM allocation.booked")
+    _clear_books(con)
     if not months:
         return
     _month_dimensions(con, [each.entry.month for each in months])
@@ -96,6 +93,24 @@ def fill_books(con: Connection, months: Sequence[FrozenMonth]) -> None:
         read_snapshot(con, each.snapshot, "snapshot")
         _fill_book(con, each)
     _drop(con)
+
+
+def note_open(con: Connection, months: Sequence[FrozenMonth]) -> None:
+    """Fill ``allocation.if_open``: what today's rules would charge teams for the frozen months. It empties the books.
+
+    ``fill_books`` comes next.
+    """
+    _clear_books(con)
+    con.execute("DELETE FROM allocation.if_open")
+    if months:
+        con.execute(_IF_OPEN, {"months": [each.entry.month for each in months]})
+
+
+def _clear_books(con: Connection) -> None:
+    for table in ("dimension_team", "pool_step", "pool_share"):
+        con.execute(f"DELETE FROM allocation.{table} WHERE book <> 0")
+    con.execute("DELETE FROM allocation.frozen_months")
+    con.execute("DELETE FROM allocation.booked")
 
 
 def _fill_book(con: Connection, frozen: FrozenMonth) -> None:
@@ -219,6 +234,14 @@ _BOOKED = """
         CAST(sum(AllocatedEffectiveCost) AS DECIMAL(38, 18)) AS EffectiveCost
     FROM allocation.charges
     WHERE date_trunc('month', BillingPeriodStart) = $month
+    GROUP BY ALL"""
+
+_IF_OPEN = """
+    INSERT INTO allocation.if_open
+    SELECT CAST(date_trunc('month', BillingPeriodStart) AS DATE) AS month, Team, SubAccountId, BillingCurrency,
+        CAST(sum(AllocatedBilledCost) AS DECIMAL(38, 18)), CAST(sum(AllocatedEffectiveCost) AS DECIMAL(38, 18))
+    FROM allocation.charges
+    WHERE list_contains($months, CAST(date_trunc('month', BillingPeriodStart) AS DATE))
     GROUP BY ALL"""
 
 _KNOWN = """

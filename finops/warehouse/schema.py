@@ -195,6 +195,15 @@ def m008_booked(con: Connection) -> None:
     )
 
 
+def m009_if_open(con: Connection) -> None:
+    """What today's rules would charge teams for months that are frozen."""
+    con.execute(
+        "CREATE TABLE allocation.if_open (month DATE, Team VARCHAR, SubAccountId VARCHAR, BillingCurrency VARCHAR, "
+        f"BilledCost {MONEY}, EffectiveCost {MONEY})"
+    )
+    con.execute("DELETE FROM ops.stages WHERE stage = 'allocate'")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_ledger,
     m002_ops,
@@ -204,6 +213,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m006_collecting,
     m007_shares,
     m008_booked,
+    m009_if_open,
 )
 
 
