@@ -8,6 +8,7 @@ import click
 
 from finops.cli.app import App, pass_app
 from finops.cli.examples import test
+from finops.cli.linting import check
 from finops.errors import ConfigError, UsageError
 from finops.rules.catalogue import Catalogue
 
@@ -17,6 +18,7 @@ def queries() -> None:
     """The SQL files: shipped and yours."""
 
 
+queries.add_command(check)
 queries.add_command(test)
 
 
@@ -81,13 +83,3 @@ def copy(app: App, query_id: str, force: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(query.path, target)
     click.echo(target)
-
-
-@queries.command()
-@pass_app
-def check(app: App) -> None:
-    """Check every SQL file against its contract, without data. All problems at once."""
-    from finops.rules.contract import check_catalogue
-
-    checked = check_catalogue(_catalogue(app))
-    app.say(f"All {checked} queries keep their contracts.")

@@ -66,6 +66,20 @@ class Catalogue:
             (path, "yours") for path in theirs.values()
         ]
 
+    def readable(self) -> tuple[Catalogue, list[QueryFileError]]:
+        """The files that can be read, as a catalogue, and what is wrong with the others: for a check of all of them."""
+        errors: list[QueryFileError] = []
+        copy = Catalogue(self.overlay, self.shipped)
+        for layer in LAYERS:
+            found = []
+            for path, origin in self.paths(layer):
+                try:
+                    found.append(read_query(path, layer, origin))
+                except QueryFileError as error:
+                    errors.append(error)
+            copy._layers[layer] = sorted(found, key=_place)
+        return copy, errors
+
     def _read_layer(self, name: str) -> list[QueryFile]:
         ours = _files(self.shipped / name)
         theirs = _files(self.overlay / name) if self.overlay else {}
@@ -76,6 +90,12 @@ class Catalogue:
                 query = replace(query, origin=f"yours, replaces v{read_query(ours[filename], name).version}")
             files.append(query)
         return sorted(files, key=lambda query: (query.order, query.id))
+
+
+def _place(query: QueryFile) -> tuple[int, str]:
+    """Where a query stands in its layer; one whose order is no number yet, first."""
+    order = query.extra.get("order", 0)
+    return order if isinstance(order, int) else 0, query.id
 
 
 def _files(folder: Path) -> dict[str, Path]:

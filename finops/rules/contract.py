@@ -8,7 +8,7 @@ from datetime import date
 
 from finops.errors import FinopsError, QueryFileError
 from finops.rules.catalogue import Catalogue
-from finops.rules.header import LAYERS, QueryFile, nearest, read_query
+from finops.rules.header import QueryFile, header_line, nearest
 from finops.rules.mappings import Mappings, store_mappings
 from finops.rules.run import BUILT_IN, bound_names, describe, used_parameters
 from finops.rules.shared import make_finding_tables, make_macros
@@ -68,65 +68,76 @@ def check_catalogue(catalogue: Catalogue) -> int:
     Raises:
         QueryFileError: naming every problem of every file.
     """
-    problems: list[str] = []
-    queries: list[QueryFile] = []
-    for layer in LAYERS:
-        for path, origin in catalogue.paths(layer):
-            try:
-                queries.append(read_query(path, layer, origin))
-            except QueryFileError as error:
-                problems.append(f"{error.where}: {error.what}")
-    problems += list(_across_files(queries))
-    con = scratch(catalogue)
-    try:
-        for query in queries:
-            problems += [f"{query.path}: {problem}" for problem in query_problems(con, query)]
-    finally:
-        con.close()
+    number, problems = catalogue_problems(catalogue)
     if problems:
         raise QueryFileError(
             f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the queries:\n  " + "\n  ".join(problems),
             next_step="docs/queries.md says what each layer's files must hold.",
         )
-    return len(queries)
+    return number
 
 
-def scratch(catalogue: Catalogue) -> Connection:
+def catalogue_problems(catalogue: Catalogue, mappings: Mappings | None = None) -> tuple[int, list[str]]:
+    """How many files there are, and what is wrong with them, each with its place.
+
+    Args:
+        mappings: the workspace's: rules may read its tables.
+    """
+    readable, errors = catalogue.readable()
+    problems = [f"{error.where}: {error.what}" for error in errors]
+    queries = list(readable)
+    problems += list(_across_files(queries))
+    con = scratch(catalogue, mappings)
+    try:
+        for query in queries:
+            problems += [f"{place}: {problem}" for place, problem in query_problems(con, query)]
+    finally:
+        con.close()
+    return len(queries) + len(errors), problems
+
+
+def scratch(catalogue: Catalogue, mappings: Mappings | None = None) -> Connection:
     """An empty warehouse in memory with everything that queries may read."""
     con = connect(None)
     migrate(con)
     make_macros(con, catalogue, "classify")
-    store_mappings(con, Mappings())
+    store_mappings(con, mappings or Mappings())
     make_macros(con, catalogue, "allocate")
     make_finding_tables(con, catalogue, _FOR_WINDOWS, 1)
     make_macros(con, catalogue, "findings")
     return con
 
 
-def query_problems(con: Connection, query: QueryFile) -> Iterator[str]:
-    """What is wrong with one file, against a warehouse that may be empty."""
+def query_problems(con: Connection, query: QueryFile) -> Iterator[tuple[str, str]]:
+    """What is wrong with one file, against a warehouse that may be empty: places and problems."""
     if query.layer == "normalise":  # its columns are checked where formats are read
         return
-    yield from _header_problems(query)
+    path = str(query.path)
+    yield from ((path, problem) for problem in _header_problems(query))
     try:
         used = used_parameters(con, query)
-        declared = {name for parameter in query.params.values() for name in bound_names(parameter)}
-        yield from (
-            f"${name} is used but not declared{nearest(name, [*declared, *BUILT_IN])}"
-            for name in sorted(used - declared - set(BUILT_IN))
-        )
-        yield from (
-            f"parameter '{parameter.name}' is declared but not used"
-            for parameter in query.params.values()
-            if not used.intersection(bound_names(parameter))
-        )
-        if used - declared - set(BUILT_IN):
+        unknown = list(_parameter_problems(query, used))
+        yield from ((path, problem) for problem in unknown)
+        if any("not declared" in problem for problem in unknown):
             return
         found = describe(con, query, {name: _stand_in(query, name) for name in used})
     except FinopsError as error:
-        yield error.what
+        yield error.where or path, error.what
         return
-    yield from _column_problems(query, found)
+    yield from ((path, problem) for problem in _column_problems(query, found))
+
+
+def _parameter_problems(query: QueryFile, used: set[str]) -> Iterator[str]:
+    declared = {name for parameter in query.params.values() for name in bound_names(parameter)}
+    yield from (
+        f"${name} is used but not declared{nearest(name, [*declared, *BUILT_IN])}"
+        for name in sorted(used - declared - set(BUILT_IN))
+    )
+    yield from (
+        f"parameter '{parameter.name}' is declared but not used"
+        for parameter in query.params.values()
+        if not used.intersection(bound_names(parameter))
+    )
 
 
 def _stand_in(query: QueryFile, name: str) -> object:
@@ -203,7 +214,7 @@ def _across_files(queries: list[QueryFile]) -> Iterator[str]:
     """What only shows when files stand beside each other."""
     ids: dict[str, QueryFile] = {}
     orders: dict[tuple[str, int], QueryFile] = {}
-    for query in queries:
+    for query in sorted(queries, key=lambda each: each.origin != "shipped"):  # the user's file is the one to mend
         if query.id in ids:
             yield f"{query.path}: the id '{query.id}' is taken by {ids[query.id].path}"
         ids.setdefault(query.id, query)
@@ -211,6 +222,7 @@ def _across_files(queries: list[QueryFile]) -> Iterator[str]:
             other = orders.setdefault((query.layer, query.order), query)
             if other is not query:
                 yield (
-                    f"{query.path}: order {query.order} is taken by '{other.id}': which of the two rules wins "
+                    f"{query.path}{header_line(query.path, 'order')}: order {query.order} is taken by '{other.id}': "
+                    "which of the two rules wins "
                     "must not depend on chance"
                 )

@@ -123,7 +123,9 @@ def read_query(path: Path, layer: str, origin: str = "shipped") -> QueryFile:
         raise QueryFileError("the header is not a list of 'key: value' lines", where=str(path))
     problems = _problems(header, layer, path)
     if problems:
-        raise QueryFileError("; ".join(problems), where=str(path), next_step="docs/queries.md lists the keys.")
+        unknown = [key for key in header if key not in _COMMON | _REQUIRED[layer] | _OPTIONAL[layer]]
+        place = header_line(path, str(unknown[0])) if unknown else ""
+        raise QueryFileError("; ".join(problems), where=f"{path}{place}", next_step="docs/queries.md lists the keys.")
     params = {name: _parameter(name, spec) for name, spec in (header.get("params") or {}).items()}
     known = _COMMON | {"params"}
     return QueryFile(
@@ -140,6 +142,14 @@ def read_query(path: Path, layer: str, origin: str = "shipped") -> QueryFile:
         extra={key: value for key, value in header.items() if key not in known},
         origin=origin,
     )
+
+
+def header_line(path: Path, key: str) -> str:
+    """Where a key of a header stands, as ``:7``; empty if it is not found."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.startswith(f"{key}:"):
+            return f":{number}"
+    return ""
 
 
 def read_yaml(path: Path) -> Any:

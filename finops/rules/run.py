@@ -10,6 +10,7 @@ from typing import Any
 from finops.errors import ConfigError, QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import Parameter, QueryFile, nearest
+from finops.rules.sql_errors import sql_problem
 from finops.warehouse.connection import Connection, DatabaseError
 
 BUILT_IN = ("today",)
@@ -28,7 +29,7 @@ def used_parameters(con: Connection, query: QueryFile) -> set[str]:
     try:
         statements = con.extract_statements(query.body)
     except DatabaseError as error:
-        raise QueryFileError(_first_lines(error), where=str(query.path)) from error
+        raise sql_problem(con, query, error) from error
     if len(statements) != 1:
         raise QueryFileError(f"has {len(statements)} statements; a query is one SELECT", where=str(query.path))
     return set(statements[0].named_parameters)
@@ -108,7 +109,7 @@ def describe(con: Connection, query: QueryFile, values: Mapping[str, Any]) -> di
     try:
         return {str(row[0]): str(row[1]) for row in con.execute(f"DESCRIBE {query.body}", dict(values)).fetchall()}
     except DatabaseError as error:
-        raise QueryFileError(_first_lines(error), where=str(query.path)) from error
+        raise sql_problem(con, query, error) from error
 
 
 def materialise(con: Connection, query: QueryFile, values: Mapping[str, Any], table: str) -> int:
@@ -120,7 +121,7 @@ def materialise(con: Connection, query: QueryFile, values: Mapping[str, Any], ta
     try:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query.body}", dict(values))
     except DatabaseError as error:
-        raise QueryFileError(_first_lines(error), where=str(query.path)) from error
+        raise sql_problem(con, query, error) from error
     return count(con, f"FROM temp.{table}")
 
 
@@ -129,8 +130,3 @@ def count(con: Connection, relation: str, values: Mapping[str, Any] | None = Non
     row = con.execute(f"SELECT count(*) {relation}", dict(values or {})).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _first_lines(error: Exception) -> str:
-    """A database's message without its stack of hints."""
-    return " ".join(line.strip() for line in str(error).splitlines()[:4] if line.strip())
