@@ -120,7 +120,8 @@ def _type(annotation: Any) -> str:
     if isinstance(annotation, types.UnionType):
         return " or ".join(_type(each) for each in get_args(annotation) if each is not type(None))
     if get_origin(annotation) is list:
-        return "list of texts"
+        (inner,) = get_args(annotation)
+        return "list of tables" if isinstance(inner, type) and issubclass(inner, BaseModel) else "list of texts"
     if get_origin(annotation) is dict:
         return "table of texts"
     if isinstance(annotation, type):

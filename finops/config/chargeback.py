@@ -58,7 +58,7 @@ class Chargeback(Section):
     """How the journal's dates are written: ``%d.%m.%Y`` for 31.10.2026."""
     decimal_comma: bool = False
     """``12,50`` and not ``12.50``, in both CSV files."""
-    delimiter: Literal[",", ";", "|", "\t"] = ","
+    delimiter: Literal[",", ";"] = ","
     """What stands between cells, in both CSV files."""
 
     @field_validator("date_format")

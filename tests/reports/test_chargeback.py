@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 import shutil
 from datetime import date
 from decimal import Decimal
@@ -451,3 +452,42 @@ class TestCommand:
         (tmp_path / "chargeback-2026-09-journal.csv").mkdir()
         assert demo.finops("allocate", "chargeback", "2026-09", "--output", tmp_path).exit_code != 0
         assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+BILL = """\
+BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,BilledCost,EffectiveCost,\
+ListCost,ContractedCost,BillingCurrency,ServiceName,ServiceCategory,ProviderName,PublisherName,InvoiceIssuerName,InvoiceId,ResourceId,\
+SubAccountId,SubAccountName,Tags
+"""
+
+
+def charge(cost: str, service: str, resource: str, team: str = "", category: str = "Usage") -> str:
+    """A row of a FOCUS bill of October."""
+    tags = f'"{{""team"": ""{team}""}}"' if team else ""
+    return (
+        f"999988887777,2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,2026-10-05T00:00:00Z,2026-10-05T01:00:00Z,{category},{cost},{cost},"
+        f"{cost},{cost},EUR,{service},Compute,AWS,AWS,Amazon Web Services EMEA SARL,EUINV26-4711,{resource},111122223333,prod,{tags}\n"
+    )
+
+
+def test_the_example_of_the_documentation(workspace: Workspace) -> None:
+    """docs/chargeback.md shows a section of finops.toml, and the two files that it makes."""
+    text = (REPO / "docs" / "chargeback.md").read_text()
+    toml, lines, journal = re.findall(r"```(?:toml|csv)\n(.*?)```", text, re.DOTALL)
+    workspace.write("finops.toml", toml)
+    workspace.write("mappings/teams.csv", "team,name,cost_center\nsearch,Search,1100\nml-research,ML Research,1200\n")
+    bill = workspace.write(
+        "october.csv",
+        BILL
+        + charge("60.001", "Amazon EC2", "i-1", "search")
+        + charge("40.002", "Amazon EC2", "i-2", "search")
+        + charge("50.002", "Amazon SageMaker", "nb-1", "ml-research")
+        + charge("-12.5", "AWS Credits", "nb-1", "ml-research", "Credit")
+        + charge("7.3349", "AWS Data Transfer", "nat-1"),
+    )
+    assert workspace.finops("load", bill).exit_code == 0
+    result = workspace.finops("--today", "2026-11-05", "allocate", "chargeback")
+    assert result.exit_code == 0, result.err
+    folder = workspace.folder / "reports" / "chargeback-2026-10"
+    assert (folder / "chargeback-2026-10.csv").read_text() == lines
+    assert (folder / "chargeback-2026-10-journal.csv").read_text() == journal
