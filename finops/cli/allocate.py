@@ -64,11 +64,12 @@ def allocate() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the journal's line as JSON.")
 @pass_app
 def freeze(app: App, month: str, reason: str, by: str | None, yes: bool, as_json: bool) -> None:
-    """Keep a month's allocation as it is now, whatever becomes of rules and mappings.
+    """Keep a month's allocation as it is now.
 
-    MONTH is a billing month: 2026-10, last-month. What has changed is built first. The allocation is written to
-    the workspace's frozen/ folder, which belongs under version control. Charges that are delivered later get
-    the rules of their day, and their reason says so. A month that is not over, or whose bill is not final, needs --yes.
+    Rules and mappings may change, the month does not, until somebody reopens it. MONTH is a billing month: 2026-10,
+    last-month. What has changed is built first. The allocation is written to the workspace's frozen/ folder, which belongs
+    under version control. Charges that are delivered later get the rules of their day, and their reason says so. A month that
+    is not over, or whose bill is not final, needs --yes.
 
     \b
     Example:
@@ -101,7 +102,7 @@ def freeze(app: App, month: str, reason: str, by: str | None, yes: bool, as_json
 @click.option("--json", "as_json", is_flag=True, help="Print the journal's line as JSON.")
 @pass_app
 def reopen(app: App, month: str, reason: str, by: str | None, as_json: bool) -> None:
-    """Let today's rules and mappings decide on a frozen month again.
+    """Let today's rules decide on a frozen month again.
 
     What was booked stays in the frozen/ folder, and the journal says who reopened it and why. To see beforehand
     what it moves: finops allocate diff --frozen --month 2026-10
@@ -125,7 +126,10 @@ def reopen(app: App, month: str, reason: str, by: str | None, as_json: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @pass_app
 def journal(app: App, as_json: bool) -> None:
-    """Who froze and reopened which month, when and why. Oldest first."""
+    """Who froze and reopened which month, and why.
+
+    Oldest first; the table names the file by the first digits of its SHA-256.
+    """
     from finops.pipeline.closing import entry_data
 
     entries = _files(app).entries()
@@ -146,9 +150,9 @@ def journal(app: App, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @pass_app
 def status(app: App, as_json: bool) -> None:
-    """The billing months: frozen or open, what was booked, what is billed now, what came later.
+    """Which months are frozen, and what came after.
 
-    "late" is what came after the month was frozen, under charges that it did not have. Money is BilledCost.
+    "billed now" is the ledger's sum, "late" is what came after the month was frozen, under charges that it did not have. Money is BilledCost.
     """
     from finops.pipeline.closing import month_states
 

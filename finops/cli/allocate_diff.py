@@ -56,10 +56,10 @@ def diff(
     moves: bool,
     format_: str | None,
 ) -> None:
-    """Who gains and who loses, and by how much, between two versions of rules and mappings.
+    """Who gains, who loses: two versions of the rules.
 
-    Left to itself it compares what is built with the workspace's files as they are now: what an edit would move, before it
-    is built. A folder that --queries or --mappings names takes the place of the workspace's. Shipped rules are those of this
+    Left to itself it compares what is built with the workspace's files as they are now: what an edit of a rule or a
+    mapping would move, before it is built. A folder that --queries or --mappings names takes the place of the workspace's. Shipped rules are those of this
     version of finops on both sides. Frozen months move nothing, unless --frozen asks what they would. Nothing is changed.
 
     \b
