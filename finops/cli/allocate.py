@@ -152,7 +152,8 @@ def journal(app: App, as_json: bool) -> None:
 def status(app: App, as_json: bool) -> None:
     """Which months are frozen, and what came after.
 
-    "billed now" is the ledger's sum, "late" is what came after the month was frozen, under charges that it did not have. Money is BilledCost.
+    "billed now" is the ledger's sum; "late" is what came after the month was frozen, under charges that it did not have.
+    Money is BilledCost.
     """
     from finops.pipeline.closing import month_states
 

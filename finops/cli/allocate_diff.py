@@ -58,9 +58,10 @@ def diff(
 ) -> None:
     """Who gains, who loses: two versions of the rules.
 
-    Left to itself it compares what is built with the workspace's files as they are now: what an edit of a rule or a
-    mapping would move, before it is built. A folder that --queries or --mappings names takes the place of the workspace's. Shipped rules are those of this
-    version of finops on both sides. Frozen months move nothing, unless --frozen asks what they would. Nothing is changed.
+    Left to itself it compares what is built with the workspace's files as they are now: what an edit of a rule or a mapping
+    would move, before it is built. A folder that --queries or --mappings names takes the place of the workspace's. Shipped
+    rules are those of this version of finops on both sides. Frozen months move nothing, unless --frozen asks what they would.
+    Nothing is changed.
 
     \b
     Examples:
