@@ -25,6 +25,7 @@ from finops.reports.journal_entries import DEFAULT_COLUMNS, LINE_COLUMNS, Column
 from finops.reports.money import exact_sum
 from finops.rules.catalogue import Catalogue
 from finops.rules.placeholders import problems
+from finops.warehouse.connection import connect
 from reports.conftest import TODAY, Books
 
 MONTH = date(2026, 9, 1)
@@ -408,6 +409,22 @@ class TestCommand:
     def test_a_month_that_is_not_over_may_still_move(self, demo: Workspace, tmp_path: Path) -> None:
         result = demo.finops("--today", "2026-10-26", "allocate", "chargeback", "2026-10", "--output", tmp_path)
         assert "2026-10 is not over" in result.err
+
+    def test_what_has_no_invoice_yet_and_what_could_not_be_read_is_said(self, demo: Workspace, tmp_path: Path) -> None:
+        con = connect(demo.folder / "finops.duckdb")
+        con.execute(
+            "INSERT INTO ops.holes (source_id, billing_period, outcome, what) VALUES ('eu', '2026-10-01', 'denied', 'no access'), "
+            "('labs', NULL, 'expired', 'the key is too old'), ('other', '2026-09-01', 'denied', 'of another month')"
+        )
+        con.close()
+        result = demo.finops("--today", "2026-11-05", "allocate", "chargeback", "--output", tmp_path)
+        con = connect(demo.folder / "finops.duckdb")
+        con.execute("DELETE FROM ops.holes")
+        con.close()
+        assert result.exit_code == 0
+        for said in ("Amazon Web Services, Inc. has not invoiced all", "eu: no access", "labs: the key is too old"):
+            assert said in result.err
+        assert "of another month" not in result.err
 
     def test_a_team_alone_is_called_a_part(self, demo: Workspace, tmp_path: Path) -> None:
         result = demo.finops(
