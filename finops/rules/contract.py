@@ -124,7 +124,7 @@ def query_problems(con: Connection, query: QueryFile) -> Iterator[tuple[str, str
     except FinopsError as error:
         yield error.where or path, error.what
         return
-    yield from ((path, problem) for problem in _column_problems(query, found))
+    yield from ((path, problem) for problem in column_problems(query, found))
 
 
 def _parameter_problems(query: QueryFile, used: set[str]) -> Iterator[str]:
@@ -175,7 +175,19 @@ def _header_problems(query: QueryFile) -> Iterator[str]:
             )
 
 
-def _column_problems(query: QueryFile, found: dict[str, str]) -> Iterator[str]:
+def refuse_columns(query: QueryFile, found: dict[str, str]) -> None:
+    """A query gives the columns of its layer's contract, in their types.
+
+    Raises:
+        QueryFileError: naming all that are not so.
+    """
+    problems = list(column_problems(query, found))
+    if problems:
+        raise QueryFileError("; ".join(problems), where=str(query.path), next_step="docs/queries.md has the contract.")
+
+
+def column_problems(query: QueryFile, found: dict[str, str]) -> Iterator[str]:
+    """What is wrong with the columns (name -> DuckDB type) that a query gives."""
     required, optional = _contract(query)
     if not required:
         return

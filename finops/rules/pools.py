@@ -10,10 +10,11 @@ from datetime import date
 
 from finops.errors import AllocationError, QueryFileError
 from finops.rules.catalogue import Catalogue
+from finops.rules.contract import refuse_columns
 from finops.rules.header import QueryFile
 from finops.rules.outcomes import RuleOutcome
 from finops.rules.problems import Problems
-from finops.rules.run import Params, count, describe, materialise, parameter_values
+from finops.rules.run import Params, columns_of, count, materialise, parameter_values
 from finops.rules.tagging import POOLS, is_splitting
 from finops.warehouse.connection import Connection
 from finops.warehouse.shares import BEGINNING, END, WEIGHT
@@ -39,11 +40,12 @@ def split(con: Connection, catalogue: Catalogue, params: Params, today: date) ->
     problems.tell()
     con.execute(f"CREATE OR REPLACE TEMP TABLE known_pool AS {POOLS}")
     _refuse_circles(con)
-    _months_in_use(con)
     con.execute("DELETE FROM allocation.pool_step WHERE book = 0")
     con.execute("DELETE FROM allocation.pool_share WHERE book = 0")
-    _steps(con)
-    _shares(con)
+    if count(con, "FROM allocation.dimension_team WHERE book = 0 AND is_pool"):
+        _months_in_use(con)
+        _steps(con)
+        _shares(con)
     for table in ("given", "matched", "known_pool", "demand", "segment", "step", "path"):
         con.execute(f"DROP TABLE IF EXISTS temp.{table}")
     return outcomes
@@ -52,8 +54,11 @@ def split(con: Connection, catalogue: Catalogue, params: Params, today: date) ->
 def _ask(con: Connection, query: QueryFile, params: Params, today: date) -> RuleOutcome:
     """What a rule that splits says about the pools that name it."""
     values = parameter_values(con, query, today, params.get(query.id, {}))
-    columns = describe(con, query, values)
-    materialise(con, query, values, "matched")
+    matched = materialise(con, query, values, "matched")
+    columns = columns_of(con, "temp.matched")
+    refuse_columns(query, columns)
+    if not matched:
+        return RuleOutcome(query.id, 0, 0)
     weight = "Percent" if "Percent" in columns else "Weight"
     begins = f"coalesce(CAST(r.ValidFrom AS TIMESTAMP), {BEGINNING})" if "ValidFrom" in columns else BEGINNING
     ends = f"coalesce(CAST(r.ValidUntil AS TIMESTAMP), {END})" if "ValidUntil" in columns else END

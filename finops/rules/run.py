@@ -119,10 +119,16 @@ def materialise(con: Connection, query: QueryFile, values: Mapping[str, Any], ta
         QueryFileError: it fails.
     """
     try:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query.body}", dict(values))
+        made = con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query.body}", dict(values)).fetchone()
     except DatabaseError as error:
         raise sql_problem(con, query, error) from error
-    return count(con, f"FROM temp.{table}")
+    assert made is not None
+    return int(made[0])
+
+
+def columns_of(con: Connection, table: str) -> dict[str, str]:
+    """The columns of a table and their types."""
+    return {str(name): str(kind) for name, kind, *_ in con.execute(f"FROM {table} LIMIT 0").description or ()}
 
 
 def count(con: Connection, relation: str, values: Mapping[str, Any] | None = None) -> int:

@@ -11,10 +11,11 @@ from itertools import pairwise
 
 from finops.errors import QueryFileError
 from finops.rules.catalogue import Catalogue
+from finops.rules.contract import refuse_columns
 from finops.rules.header import QueryFile, nearest
 from finops.rules.outcomes import RuleOutcome
 from finops.rules.problems import Problems
-from finops.rules.run import Params, count, describe, materialise, parameter_values
+from finops.rules.run import Params, columns_of, count, materialise, parameter_values
 from finops.warehouse.connection import Connection
 from finops.warehouse.shares import BEGINNING, END
 
@@ -50,8 +51,12 @@ def tag(con: Connection, catalogue: Catalogue, params: Params, today: date) -> l
     for query in tagging_rules(catalogue):
         with problems:
             values = parameter_values(con, query, today, params.get(query.id, {}))
-            columns = describe(con, query, values)
-            materialise(con, query, values, "matched")
+            matched = materialise(con, query, values, "matched")
+            columns = columns_of(con, "temp.matched")
+            refuse_columns(query, columns)
+            if not matched:
+                outcomes.append(RuleOutcome(query.id, 0, 0))
+                continue
             _normalise(con, query, columns)
             weighs = "Weight" in columns
             _refuse_two_answers(con, query, weighs)
