@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from conftest import Workspace
+from conftest import REPO, Workspace
 
 RULE = """/*
 id: shared_cluster
@@ -166,3 +168,15 @@ def test_a_rule_without_examples_is_noted(workspace: Workspace) -> None:
     assert result.exit_code == 0
     assert "allocate/shared_cluster has no example" in result.err
     assert workspace.finops("queries", "test", "no_such_rule").exit_code == 2
+
+
+def test_the_example_of_the_docs_runs(workspace: Workspace) -> None:
+    docs = (REPO / "docs" / "queries.md").read_text()
+    sql = re.search(r"```sql\n(/\*\nid: gpu_cluster.*?)```", docs, re.DOTALL)
+    example = re.search(r"```yaml\n(charges.*?)```", docs, re.DOTALL)
+    assert sql and example
+    workspace.write("queries/allocate/gpu_cluster.sql", sql[1])
+    workspace.write("queries/tests/allocate/gpu_cluster/by_hours.yaml", example[1])
+    result = workspace.finops("queries", "test")
+    assert result.exit_code == 0, result.out + result.err
+    assert result.out.endswith("1 passed\n")
