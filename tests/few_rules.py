@@ -9,11 +9,12 @@ from finops.resources import shipped_queries
 
 ALLOCATE = ("team_tag", "account_map")
 CHECKS = ("allocation_reconciles", "frozen_months_as_booked")
+NORMALISE = ("focus",)
 
 
 def few_rules(folder: Path) -> Path:
     """A folder that can stand for the shipped one: ``Catalogue(overlay, few_rules(folder))``."""
-    kept = {"allocate": ALLOCATE, "checks": CHECKS}
+    kept = {"allocate": ALLOCATE, "checks": CHECKS, "normalise": NORMALISE}
     target = folder / "few_rules"
     if not target.exists():
         shutil.copytree(

@@ -211,8 +211,10 @@ def bill(*rows: str) -> str:
 
 
 @pytest.fixture
-def company(workspace: Workspace) -> Workspace:
+def company(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Two accounts of two teams, built."""
+    shipped = few_rules(workspace.folder.parent)
+    monkeypatch.setattr("finops.rules.catalogue.shipped_queries", lambda: shipped)
     workspace.write("mappings/accounts.csv", "account_id,team\nacct-1,search\nacct-2,vision\n")
     workspace.write("in/bill.csv", bill("acct-1,i-1,5.000000000001", "acct-2,i-2,2.5"))
     assert workspace.finops("load", workspace.folder / "in").exit_code == 0

@@ -45,7 +45,7 @@ class Books:
         return con
 
     def build(self, con: Connection) -> BuildReport:
-        catalogue = Catalogue(self.folder / "queries", few_rules(self.folder))
+        catalogue = Catalogue(self.folder / "queries", few_rules(self.folder.parent))
         return build(con, catalogue, self.folder / "mappings", NOVEMBER, frozen_files=self.files.folder)
 
     def accounts(self, team: str) -> None:
@@ -204,6 +204,21 @@ def test_pools_in_pools_are_booked_with_their_steps(books: Books) -> None:
     assert rows(con) == before
 
 
+def test_weights_that_a_rule_gives_at_once_are_booked(books: Books) -> None:
+    rule = books.folder / "queries" / "allocate" / "parts.sql"
+    rule.parent.mkdir(parents=True)
+    select = (
+        "SELECT x_DimensionId, team AS Team, weight AS Weight, 'in parts' AS x_AllocationReason "
+        "FROM ledger.dimensions, (VALUES {}) AS v (team, weight) WHERE ServiceName = 'Shared'"
+    )
+    rule.write_text(_rule("parts", 5, "split", select.format("('search', 1), ('vision', 2)")))
+    con = books.ledger(BILL)
+    before = rows(con)
+    books.freeze(con)
+    rule.write_text(_rule("parts", 5, "split", select.format("('payments', 1), ('vision', 2)")))
+    assert rows(books.ledger(BILL[::-1])) == before
+
+
 def test_a_team_that_is_gone_keeps_what_was_booked(books: Books) -> None:
     con = books.ledger(BILL)
     books.freeze(con)
@@ -272,7 +287,7 @@ def test_a_charge_of_another_month_on_the_bill_belongs_to_the_bills_month(books:
     ),
     weights=st.sampled_from(["('search', 1)", "('search', 1), ('vision', 2)", "('a', 1), ('b', 1), ('c', 1)"]),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_any_bill_is_given_back_as_it_was_booked(
     tmp_path_factory: pytest.TempPathFactory, bill: list[dict[str, Any]], weights: str
 ) -> None:
@@ -488,8 +503,10 @@ TEAM = "SELECT Team, CAST(sum(AllocatedBilledCost) AS VARCHAR) FROM allocation.c
 
 
 @pytest.fixture
-def closed(workspace: Workspace) -> Workspace:
+def closed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """September of a company with one account."""
+    shipped = few_rules(workspace.folder.parent)
+    monkeypatch.setattr("finops.rules.catalogue.shipped_queries", lambda: shipped)
     workspace.write("mappings/accounts.csv", "account_id,team\nacct-1,search\n")
     workspace.write("in/bill.csv", bill("acct-1,i-1,5", "acct-1,i-2,2.5"))
     assert workspace.finops("load", workspace.folder / "in").exit_code == 0
@@ -521,6 +538,17 @@ def test_a_month_that_is_not_over_needs_a_yes(closed: Workspace) -> None:
     assert not (closed.folder / "frozen").exists()
     result = closed.finops("--today", "2026-09-15", "allocate", "freeze", "2026-09", "--yes")
     assert result.exit_code == 0 and "warning: 2026-09 is not over" in result.err
+
+
+def test_what_does_not_add_up_is_not_frozen(closed: Workspace) -> None:
+    closed.write(
+        "queries/checks/never.sql",
+        "/*\nid: never\ntitle: Never right\nversion: 1\nowner: me\ngrade: stop\nwhy: test\nmisses: nothing\n*/\n"
+        "WITH never AS (SELECT 1 AS wrong)\nSELECT * FROM never\n",
+    )
+    result = closed.finops("--today", "2026-11-02", "allocate", "freeze", "2026-09")
+    assert result.exit_code == 1 and "Never right" in result.err
+    assert not (closed.folder / "frozen").exists()
 
 
 def test_a_week_is_no_month(closed: Workspace) -> None:
