@@ -73,12 +73,12 @@ def _chart(currency: str, weeks: Sequence[Record], period: Period) -> Chart:
 def _column(monday: date, weeks: Sequence[Record], period: Period) -> Column:
     mine = [record for record in weeks if record["WeekStart"] == monday]
     whole = exact_sum(record["EffectiveCost"] for record in mine)
-    # rounded down, so that a hundred percent are never more
-    shares = {
-        record["AllocationMethod"]: (100 * record["EffectiveCost"] / whole).quantize(Decimal("0.0001"), ROUND_DOWN)
-        for record in mine
-        if whole > 0
-    }
+    shares: dict[str, Decimal] = {}
+    # of a whole that credits leave next to nothing of, percentages say nothing
+    if whole > 0 and all(abs(record["EffectiveCost"]) <= 10 * whole for record in mine):
+        for record in mine:  # rounded down, so that a hundred percent are never more
+            share = 100 * record["EffectiveCost"] / whole
+            shares[record["AllocationMethod"]] = share.quantize(Decimal("0.0001"), ROUND_DOWN)
     days = mine[0]["DaysInLedger"] if mine else 0
     partial = 0 < days < 7
     week = monday.isocalendar().week

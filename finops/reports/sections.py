@@ -132,7 +132,7 @@ PLANS = (
              Show("Team", "Team"),
              Show("Pool", "Of what", note="PoolName"),
              Show("RuleId", "Rule", secondary=True),
-             Show("SharePercent", "Share", "percent"),
+             Show("SharePercent", "Share", "percent", secondary=True),
              Show("EffectiveCost", "Effective cost", "money", total=True),
          ), tint="Team", limit=10)),
     Plan("commitments", "commitments", "Commitments",

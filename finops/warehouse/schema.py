@@ -263,8 +263,8 @@ _UNMAPPED = {
     "teams": "team VARCHAR, name VARCHAR, cost_center VARCHAR, owner VARCHAR, colour VARCHAR, line INTEGER",
     "tag_keys": "key VARCHAR, priority INTEGER",
     "tag_values": "value VARCHAR, team VARCHAR",
-    "accounts": "account_id VARCHAR, team VARCHAR, line INTEGER",
-    "projects": "project_id VARCHAR, team VARCHAR, line INTEGER",
+    "accounts": "account_id VARCHAR, team VARCHAR, valid_until DATE",
+    "projects": "project_id VARCHAR, team VARCHAR, valid_until DATE",
     "pools": "pool VARCHAR, name VARCHAR",
 }
 

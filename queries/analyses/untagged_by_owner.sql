@@ -9,7 +9,7 @@ why: >
 misses: >
   An account is one owner's here, whoever works in it. Owners are words of yours, from teams.csv or from tags: two spellings of one
   person are two rows.
-reads: [allocation.charges, allocation.dimension_team, mapping.accounts, mapping.projects, mapping.teams, mapping.tag_keys, mapping.tag_values, inventory.resources, ledger.dimension]
+reads: [allocation.charges, allocation.dimension_team, mapping.accounts, mapping.projects, mapping.pools, mapping.teams, mapping.tag_keys, mapping.tag_values, inventory.resources, ledger.dimension]
 params:
   period: {type: period, default: last-month, help: "The days to add up, by the day on which a charge begins (UTC)"}
 columns:
@@ -28,9 +28,9 @@ columns:
   TopService: The service with most of it
 */
 WITH mapped AS (            -- the first that names the account, of several ways to know its owner
-    SELECT account_id, team, 'accounts.csv' AS place, 1 AS rank, line FROM mapping.accounts
+    SELECT account_id, team, 'accounts.csv' AS place, 1 AS rank, valid_until FROM mapping.accounts
     UNION ALL
-    SELECT project_id, team, 'projects.csv', 2, line FROM mapping.projects
+    SELECT project_id, team, 'projects.csv', 2, valid_until FROM mapping.projects
 ),
 account_tags AS (
     SELECT account_id, resource_type, unnest(map_keys(tags)) AS key, unnest(map_values(tags)) AS value
@@ -53,11 +53,13 @@ owner_keys AS (
 known AS (
     SELECT
         m.account_id,
-        coalesce(nullif(t.owner, ''), 'team ' || m.team) AS owner,
-        'owner of ' || m.team || ' in teams.csv, to which ' || m.place || ' maps the account' AS source,
-        m.rank, m.line AS place, m.team AS word
+        coalesce(nullif(t.owner, ''), CASE WHEN p.pool IS NULL THEN 'team ' ELSE 'pool ' END || m.team) AS owner,
+        CASE WHEN p.pool IS NULL THEN 'owner of ' || m.team || ' in teams.csv, to which ' || m.place || ' maps the account'
+             ELSE m.place || ' maps the account to the pool' END AS source,
+        m.rank, -datediff('day', DATE '2000-01-01', coalesce(m.valid_until, DATE '9999-12-31')) AS place, m.team AS word
     FROM mapped AS m
     LEFT JOIN mapping.teams AS t ON t.team = m.team
+    LEFT JOIN mapping.pools AS p ON p.pool = m.team
     UNION ALL
     SELECT a.account_id, trim(a.value), 'tag ' || a.key || ' of the ' || a.resource_type, 3, o.place, a.value
     FROM account_tags AS a
