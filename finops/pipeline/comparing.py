@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from finops.errors import InternalError, UsageError
 from finops.pipeline.freezing import fill_books
@@ -121,11 +122,14 @@ def compare(
     return Comparison(
         tuple((row[0], row[1], row[2]) for row in totals),
         tuple(TeamChange(*row) for row in teams),
-        tuple(
-            Move(*row[:-1], tuple((each["account"], each["service"], each["amount"]) for each in row[-1]))
-            for row in moves
-        ),
+        tuple(_move(row) for row in moves),
     )
+
+
+def _move(row: tuple[Any, ...]) -> Move:
+    currency, from_team, to_team, amount, rule_before, rule_after, kinds, behind = row
+    largest = tuple((each["account"], each["service"], each["amount"]) for each in behind)
+    return Move(currency, from_team, to_team, amount, rule_before, rule_after, kinds, largest)
 
 
 @contextmanager
