@@ -133,18 +133,20 @@ def day(text: str) -> date | None:
 
 
 def read_rows(problems: Problems, name: str, content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV with the line in which each ends; what breaks it off is noted."""
+    """The rows of a CSV with the line in which each begins; what breaks it off is noted."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         problems.add(name, None, f"not UTF-8 (byte {error.start}): save it as UTF-8")
         return
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    begins = 1
     try:
         for row in rows:
-            yield rows.line_num, row
+            yield begins, row
+            begins = rows.line_num + 1
     except csv.Error as error:
-        problems.add(name, rows.line_num, f"is no CSV from here on: {error}; is a quotation mark left open?")
+        problems.add(name, begins, f"is no CSV from here on: {error}; is a quotation mark left open?")
 
 
 def read_lines(problems: Problems, spec: MappingFile, content: bytes) -> list[Line]:
@@ -155,14 +157,14 @@ def read_lines(problems: Problems, spec: MappingFile, content: bytes) -> list[Li
         return []
     lines = []
     for number, row in rows:
-        if not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
+        if (row[:1] in ([], [""]) and not any(map(str.strip, row))) or row[0].lstrip().startswith("#"):
             continue
         if len(row) != len(header):
             problems.add(spec.name, number, f"{len(row)} cells, but the header has {len(header)} columns")
             continue
         cells = dict(zip(header, map(str.strip, row), strict=True))
-        empty = [column for column in spec.required if not cells[column]]
-        if empty:
+        if not all(map(cells.__getitem__, spec.required)):
+            empty = [column for column in spec.required if not cells[column]]
             problems.add(spec.name, number, f"{', '.join(empty)} must not be empty")
             continue
         line = Line(number, cells)
@@ -207,13 +209,10 @@ def _dated(problems: Problems, spec: MappingFile, line: Line) -> Line | None:
 
 def _without_repeats(problems: Problems, spec: MappingFile, lines: list[Line]) -> list[Line]:
     """Those that say the first thing about their key at every moment."""
-    seen: dict[tuple[str, ...], list[Line]] = {}
+    seen: dict[str | tuple[str, ...], list[Line]] = {}
     kept = []
     for line in lines:
-        key = tuple(fold(line.cells[column]) if column in spec.folded else line.cells[column] for column in spec.key)
-        if spec.name == "tags.csv":
-            key = (fold_key(line["key"]), fold(line["value"]) if shape(line["value"])[0] == "exact" else line["value"])
-        before = seen.setdefault(key, [])
+        before = seen.setdefault(_key(spec, line), [])
         other = next((each for each in before if overlap(each, line)), None) if before else None
         if other:
             when = ", for a part of the same time" if _is_limited(line) or _is_limited(other) else ""
@@ -223,6 +222,16 @@ def _without_repeats(problems: Problems, spec: MappingFile, lines: list[Line]) -
         before.append(line)
         kept.append(line)
     return kept
+
+
+def _key(spec: MappingFile, line: Line) -> str | tuple[str, ...]:
+    if spec.name == "tags.csv":
+        return fold_key(line["key"]), fold(line["value"]) if shape(line["value"])[0] == "exact" else line["value"]
+    if spec.name == "folders.csv":
+        return line["folder"].strip("/")
+    if not spec.folded and len(spec.key) == 1:
+        return line.cells[spec.key[0]]
+    return tuple(fold(line.cells[column]) if column in spec.folded else line.cells[column] for column in spec.key)
 
 
 def _is_limited(line: Line) -> bool:

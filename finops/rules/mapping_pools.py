@@ -87,7 +87,7 @@ def _of_takers(known: _Known, line: Line) -> Iterator[str]:
 def _of_a_share(known: _Known, line: Line) -> Iterator[str]:
     pool = known.pools.get(fold(line["pool"]))
     if pool is None:
-        yield f"{unknown(line['pool'], known.pool_names, 'pool')} in pools.csv"
+        yield f"pools.csv has no pool '{line['pool']}'{nearest(line['pool'], known.pool_names)}"
     elif pool["split"] != BY_PERCENT:
         yield f"'{line['pool']}' is split {pool['split']} (pools.csv:{pool.number}): percentages are for {BY_PERCENT}"
     if known.teams and fold(line["team"]) not in known.teams and fold(line["team"]) not in known.pools:

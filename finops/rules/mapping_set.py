@@ -27,9 +27,10 @@ class Mappings:
     def team(self, word: str) -> str:
         """The team or pool as its file spells it; a word that is neither, as it is."""
         if not self._names:
-            self._names = {fold(line["team"]): line["team"] for line in self["teams.csv"]}
-            self._names |= {fold(line["pool"]): line["pool"] for line in self["pools.csv"]}
-        return self._names.get(fold(word), word)
+            for file, column in (("teams.csv", "team"), ("pools.csv", "pool")):
+                for line in self[file]:
+                    self._names[fold(line[column])] = line[column]
+        return self._names.get(word) or self._names.get(fold(word), word)
 
     def takers(self, line: Line) -> list[str]:
         """The teams that take part in a pool: those that it names, else all."""

@@ -116,9 +116,15 @@ def _store_patterns(con: Connection, mappings: Mappings) -> None:
         looked_up = ("exact",) if table == "callers" else ("exact", "prefix")
         group = {"names": "kind", "tags": "key"}.get(table, "")
         lines = [_with_folded_key(line) for line in mappings[f"{table}.csv"]]
-        rows = [((line[group],) if group else ()) + _pattern(mappings, line, column) for line in lines]
-        _store(con, table, f"{f'{group} VARCHAR, ' if group else ''}{_PATTERN}", rows)
-        make_matcher(con, table, [line for line in lines if shape(line[column])[0] not in looked_up], column, group)
+        shapes = [shape(line[column]) for line in lines]
+        rows = [
+            (line[column], mappings.team(line["team"]), *kind, len(kind[1]), *_span(line))
+            + ((line[group],) if group else ())
+            for line, kind in zip(lines, shapes, strict=True)
+        ]
+        _store(con, table, _PATTERN + (f", {group} VARCHAR" if group else ""), rows)
+        tried = [line for line, kind in zip(lines, shapes, strict=True) if kind[0] not in looked_up]
+        make_matcher(con, table, tried, column, group)
     folders = [
         (line["folder"].strip("/"), mappings.team(line["team"]), line["folder"].strip("/").count("/") + 1, *_span(line))
         for line in mappings["folders.csv"]
@@ -132,11 +138,6 @@ def _with_folded_key(line: Line) -> Line:
 
 def _span(line: Line) -> tuple[object, object, int]:
     return line.valid_from, line.valid_until, line.number
-
-
-def _pattern(mappings: Mappings, line: Line, column: str) -> tuple[object, ...]:
-    kind, literal = shape(line[column])
-    return (line[column], mappings.team(line["team"]), kind, literal, len(literal), *_span(line))
 
 
 def _store(con: Connection, table: str, columns: str, rows: Sequence[Sequence[object]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from finops.rules.header import yaml_rows
 from finops.rules.mapping_files import Problems, read_rows
 from finops.warehouse.connection import Connection
-from finops.warehouse.reference import parquet_problem, drop_tables, store_parquet, store_text
+from finops.warehouse.reference import drop_tables, parquet_problem, store_parquet, store_text
 
 FOLDER = "tables"
 KINDS = (".csv", ".parquet", ".yaml", ".yml")
