@@ -532,6 +532,12 @@ def test_freeze_builds_first_and_reopen_builds_again(closed: Workspace) -> None:
     assert "wrong team" in closed.finops("allocate", "journal").out
 
 
+def test_freeze_loads_what_a_new_warehouse_lacks(closed: Workspace) -> None:
+    (closed.folder / "finops.duckdb").unlink()
+    result = closed.finops("--today", "2026-11-02", "allocate", "freeze", "2026-09")
+    assert result.exit_code == 0 and "2026-09 is frozen: USD 7.50 billed, 2 charges." in result.err
+
+
 def test_a_month_that_is_not_over_needs_a_yes(closed: Workspace) -> None:
     result = closed.finops("--today", "2026-09-15", "allocate", "freeze", "2026-09")
     assert result.exit_code == 2 and "2026-09 is not over: today is 2026-09-15" in result.err and "--yes" in result.err

@@ -80,8 +80,11 @@ def freeze(app: App, month: str, reason: str, by: str | None, yes: bool, as_json
 
     first, files = _month(app, month), _files(app)
     with app.warehouse() as con, noted(app, con, f"allocate freeze {first:%Y-%m}"):
+        if first in files.frozen():
+            refuse_freezing(con, files, first)
+        against = _build(app, con)  # a new warehouse has its charges only now
         refuse_freezing(con, files, first)
-        against = [*_build(app, con), *concerns(con, first, app.calendar)]
+        against += concerns(con, first, app.calendar)
         if against and not yes:
             raise UsageError(
                 f"{first:%Y-%m} may not be complete:\n  " + "\n  ".join(against),
@@ -159,6 +162,9 @@ def status(app: App, as_json: bool) -> None:
 
     with app.warehouse(read_only=True) as con:
         states = month_states(con, _files(app))
+    if not states and not as_json:
+        app.say("There are no charges yet. To load a bill: finops load FILE_OR_FOLDER")
+        return
     if as_json:
         data = [
             {"month": f"{s.month:%Y-%m}", "currency": s.currency, "state": "frozen" if s.frozen else "open",
