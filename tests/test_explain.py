@@ -163,6 +163,29 @@ def test_a_charge_that_no_rule_takes(workspace: Workspace) -> None:
     assert "nothing is divided" in workspace.finops("explain", "i-1").out
 
 
+def test_a_frozen_month_is_explained_as_it_was_booked(built: Workspace) -> None:
+    assert (
+        built.finops("--today", "2026-10-26", "allocate", "freeze", "2026-09", "--reason", "booked", "--yes").exit_code
+        == 0
+    )
+    built.write(
+        "queries/allocate/shared_cluster.sql",
+        (HEADER.format(id="shared_cluster", order=3, method="split") + WEIGHTS).replace(
+            "('vision', 2)", "('vision', 20)"
+        ),
+    )
+    assert built.finops("--today", "2026-10-26", "build").exit_code == 0
+    splits = {split["month"]: split for split in explained(built, "i-1")["splits"]}
+    assert splits["2026-09"]["frozen_month"] == "2026-09"
+    assert splits["2026-10"]["frozen_month"] is None
+    basis = {month: {step["receiver"]: step["basis"] for step in split["steps"]} for month, split in splits.items()}
+    assert (basis["2026-09"]["vision"], basis["2026-10"]["vision"]) == (2, 20)
+    e = explained(built, "i-1", "--month", "2026-09")
+    assert [month["month"] for month in e["frozen_months"]] == ["2026-09"]
+    assert e["arithmetic"]["difference"] == 0
+    assert "2026-09 is frozen since" in built.finops("explain", "i-1").out
+
+
 def test_what_cannot_be_explained_is_told(built: Workspace) -> None:
     result = built.finops("explain", "i-1", "--day", "2026-12-24")
     assert result.exit_code == 2

@@ -36,8 +36,9 @@ def print_explanation(app: App, e: Row) -> None:
     for line in _rules(e["rules_tried"]):
         console.print(f"  {line}")
     title("What was decided, and why")
+    told: set[str] = set()
     for decision in e["decisions"]:
-        for line in _decision(decision):
+        for line in _decision(decision, told):
             console.print(f"  {line}")
     if e["splits"]:
         title("How it is divided")
@@ -120,7 +121,8 @@ def _rules(tried: Sequence[Row]) -> Iterator[str]:
             yield f"{span:>4}, {len(rules)} more rules: {outcome}"
 
 
-def _decision(row: Row) -> Iterator[str]:
+def _decision(row: Row, told: set[str]) -> Iterator[str]:
+    """The lines about a decision; ``told`` are the rules whose why was said before."""
     whose = f"pool {row['pool']}" if row["pool"] else row["team"]
     yield whose
     yield (
@@ -133,10 +135,12 @@ def _decision(row: Row) -> Iterator[str]:
     if row["valid_from"] or row["valid_until"]:
         yield f"{'':4}{'days':<{_LABEL}}{_span(row['valid_from'], row['valid_until'])}"
     if row["frozen_month"]:
-        yield f"{'':4}{'frozen':<{_LABEL}}as it was when the month was frozen"
-    for key in ("reason", "why"):
-        if row[key]:
-            yield from _wrapped(key, row[key], 4)
+        yield f"{'':4}{'frozen':<{_LABEL}}{row['frozen_month']}, as it was booked"
+    if row["reason"]:
+        yield from _wrapped("reason", row["reason"], 4)
+    if row["why"] and row["rule"] not in told:
+        yield from _wrapped("why", row["why"], 4)
+    told.add(row["rule"])
     if row["mapping_line"]:
         line = row["mapping_line"]
         yield f"{'':4}{'mapping':<{_LABEL}}{line['file']}:{line['line']}{': ' + line['text'] if line['text'] else ''}"
@@ -169,11 +173,12 @@ def _splits(splits: Sequence[Row], example: Row) -> Iterator[str]:
             yield f"{'':4}{'basis':<{_LABEL}}{last['basis']}{', ' + last['window'] if last['window'] else ''}"
         if last["mapping_line"]:
             yield f"{'':4}{'mapping':<{_LABEL}}pools.csv:{last['mapping_line']['line']}"
-        for rule, reason in dict.fromkeys((step["rule"], step["reason"]) for step in last["steps"]):
-            version = next(step["version"] for step in last["steps"] if step["rule"] == rule)
+        reasons = {step["reason"] for step in last["steps"]}
+        for rule, version in dict.fromkeys((step["rule"], step["version"]) for step in last["steps"]):
+            reason = next(iter(reasons)) if len(reasons) == 1 else None
             yield from _wrapped("divided by", f"{rule} v{version}{': ' + reason if reason else ''}", 4)
         yield f"{'':4}{'weight':<14}{'measured by':>26}  team"
-        yield from _steps(last["steps"], 0)
+        yield from _steps(last["steps"], 0, told=len(reasons) > 1)
         if last["rows"] == 1 and not any(step["is_pool"] for step in last["steps"]):
             continue
         yield f"{'':4}{'in all':<14}{'share':>26}  team"
@@ -203,14 +208,16 @@ def _head(split: Row) -> str:
     )
 
 
-def _steps(steps: Sequence[Row], depth: int) -> Iterator[str]:
+def _steps(steps: Sequence[Row], depth: int, *, told: bool) -> Iterator[str]:
+    """The receivers of a pool, with their reasons if these differ."""
     for step in steps:
-        rule = f", divided by {step['steps'][0]['rule']}:" if step.get("steps") else ""
-        yield (
-            f"{'':4}{'  ' * depth}{step['weight']:<{14 - 2 * depth}}{plain(step['basis']):>26}  {'  ' * depth}"
-            f"{'pool ' if step['is_pool'] else ''}{step['receiver']}{rule}"
-        )
-        yield from _steps(step.get("steps", ()), depth + 1)
+        inner = step.get("steps", ())
+        text = f"pool {step['receiver']}" if step["is_pool"] else step["receiver"]
+        text += f"; {step['reason']}" if told and step["reason"] else ""
+        text += f", divided by {inner[0]['rule']}:" if inner else ""
+        weight = f"{'  ' * depth}{step['weight']}"
+        yield f"{'':4}{weight:<14}{plain(step['basis']):>26}  {'  ' * depth}{text}"
+        yield from _steps(inner, depth + 1, told=len({each["reason"] for each in inner}) > 1)
 
 
 def _arithmetic(a: Row) -> Iterator[str]:

@@ -57,6 +57,8 @@ def decisions(con: Connection, catalogue: Catalogue, mappings: Path) -> list[Row
         row["file"] = str(query.path) if query else None
         row["version_now"] = query.version if query else None
         row["mapping_line"] = mapping_line(con, row["reason"] or "", mappings)
+        if row["frozen_month"] and row["mapping_line"]:
+            row["mapping_line"]["text"] = None  # what the line says now is not what decided
     return found
 
 
