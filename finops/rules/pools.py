@@ -184,7 +184,7 @@ def _steps(con: Connection) -> None:
         GROUP BY ALL HAVING sum(greatest(g.basis, 0)) > 0"""
     )
     _fall_back(con)
-    # a weight is floor(basis × 10^9 / sum of bases) × 10^-9; bases are scaled so that their sum has 18 digits at most
+    # a weight is the whole billionths in basis / sum of bases; bases are scaled so that their sum has 18 digits at most
     con.execute(
         f"""INSERT INTO allocation.pool_step
         WITH sized AS (
@@ -193,7 +193,7 @@ def _steps(con: Connection) -> None:
         ),
         counted AS (
             SELECT *, CASE WHEN coalesce(digits, 0) <= 18
-                THEN CAST(trunc(basis * CAST(concat('1', repeat('0', (18 - coalesce(digits, 0))::INT)) AS DECIMAL(19, 0))) AS HUGEINT)
+                THEN CAST(trunc(basis * CAST(rpad('1', (19 - coalesce(digits, 0))::INT, '0') AS DECIMAL(19, 0))) AS HUGEINT)
                 ELSE CAST(trunc(basis) AS HUGEINT) // 100 END AS units
             FROM sized
         ),
