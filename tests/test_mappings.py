@@ -352,3 +352,30 @@ def test_without_mapping_files_every_table_is_there_and_empty() -> None:
     assert {"pools", "pool_teams", "splits", "tags", "names", "keys", "folders", "projects", "accounts"} <= set(tables)
     assert [name for name in tables if rows(con, f"SELECT count(*) FROM mapping.{name}") != [(0,)]] == []
     assert rows(con, "SELECT mapping.resources_lines('x'), mapping.names_lines('account', 'x')") == [([], [])]
+
+
+def test_the_example_of_the_page_is_as_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "mappings.md").read_text()
+    dated, pools, splits, table = (block.split("```")[0] for block in page.split("```csv\n")[1:])
+    folder = write(
+        tmp_path,
+        teams="team\nsearch\nml-research\nother\n",
+        pools=pools,
+        splits=splits,
+        accounts=dated + "444455556666,shared-platform,,\n",
+        tables__cost_centers_csv=table,
+    )
+    con = new_ledger([
+        {"cost": 10, "SubAccountId": "444455556666", "from": "2026-10-01"},
+        {"cost": 1, "SubAccountId": "111122223333", "from": "2026-10-09", "until": "2026-10-11"},
+    ])  # fmt: skip
+    build(con, CATALOGUE, folder, TODAY)
+    paid = rows(con, "SELECT SubAccountId, Team, sum(AllocatedBilledCost), min(ChargePeriodStart)::DATE FROM allocation.charges "
+                "GROUP BY ALL ORDER BY ALL")  # fmt: skip
+    assert paid == [
+        ("111122223333", "ml-research", 1, date(2026, 10, 10)),
+        ("111122223333", "search", 1, date(2026, 10, 9)),
+        ("444455556666", "ml-research", 2, date(2026, 10, 1)),
+        ("444455556666", "search", 8, date(2026, 10, 1)),
+    ]
+    assert rows(con, "SELECT team FROM reference.cost_centers WHERE code = 'CC-100'") == [("search",)]

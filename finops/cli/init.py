@@ -64,11 +64,20 @@ path = "reports"
 
 MAPPINGS = {
     "teams.csv": ("team,name,cost_center,owner", ["search,Search,cc-1042,", "ml-research,ML research,cc-2087,"]),
+    "pools.csv": ("pool,name,split,basis,window,among,fallback", ["shared-platform,Shared platform,even,,,,"]),
+    "splits.csv": ("pool,team,percent,valid_from,valid_until", []),
     "tag_aliases.csv": ("kind,alias,canonical", ["key,tema,team", "value,ml-reserch,ml-research"]),
-    "accounts.csv": ("account_id,team", ["111122223333,search"]),
-    "projects.csv": ("project_id,team", ["acme-search-prod,search"]),
-    "resources.csv": ("pattern,team", ["search-.*,search"]),
+    "resources.csv": (
+        "pattern,team,valid_from,valid_until",
+        ["search-.*,search,,", "shared-cluster,shared-platform,2026-10-01,"],
+    ),
+    "tags.csv": ("key,value,team", ["app,ranking-.*,search"]),
     "callers.csv": ("pattern,team", [".*:role/search-.*,search"]),
+    "keys.csv": ("key_id,team", ["search-assistant,search"]),
+    "names.csv": ("kind,pattern,team", ["account,acme-search-.*,search"]),
+    "projects.csv": ("project_id,team", ["acme-search-prod,search"]),
+    "folders.csv": ("folder,team", ["acme.example/research,ml-research"]),
+    "accounts.csv": ("account_id,team,valid_from,valid_until", ["111122223333,search,,"]),
 }
 
 QUERIES_README = """\
