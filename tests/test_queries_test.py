@@ -73,6 +73,15 @@ def test_a_failing_example_shows_both_sides(mine: Workspace) -> None:
     assert out.endswith("1 passed, 1 failed\n")
 
 
+def test_who_took_the_charges_is_told_if_the_rule_did_not(mine: Workspace) -> None:
+    tagged = EXAMPLE.replace("cost: 10, ResourceName: shared", "cost: 10, ResourceName: shared, Tags: {team: vision}")
+    mine.write("queries/allocate/shared_cluster.sql", RULE.replace("order: 5", "order: 15"))
+    mine.write("queries/tests/allocate/shared_cluster/by_weights.yaml", tagged)
+    result = mine.finops("queries", "test")
+    assert result.exit_code == 1
+    assert "the rule took nothing; the charges went to team_tag (vision), unallocated (unallocated)" in result.out
+
+
 def test_the_folder_form_of_the_shipped_examples(mine: Workspace) -> None:
     inputs, expect = EXAMPLE.split("expect:")
     mine.write("queries/tests/allocate/shared_cluster/folder/inputs.yaml", inputs)
@@ -134,6 +143,7 @@ BROKEN = {
     "unknown key": (EXAMPLE.replace("mappings:", "mapings:"), "unknown key 'mapings'; did you mean 'mappings'?"),
     "unknown column": (EXAMPLE.replace("ResourceName: another", "ResorceName: x"), "no column 'ResorceName'; did you mean 'ResourceName'?"),
     "unknown answer": (EXAMPLE.replace("share: 2", "shar: 2"), "no column 'shar'; did you mean 'share'?"),
+    "unknown answer of nothing": ("charges: []\nexpect: [{Tem: search}]", "no column 'Tem'; did you mean 'Team'?"),
     "unknown mapping file": (EXAMPLE.replace("teams:", "taems:"), "no rule reads a file of this name; did you mean 'teams.csv'?"),
     "no yaml": (EXAMPLE + "  - {", "is not YAML"),
     "nothing expected": (EXAMPLE.split("expect:", maxsplit=1)[0], "lacks 'expect'"),

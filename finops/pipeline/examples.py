@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -57,20 +57,30 @@ class Difference:
         return bool(self.missing or self.unexpected)
 
 
-def try_example(example: Example, catalogue: Catalogue) -> Difference:
-    """Run an example and compare.
+@dataclass(frozen=True)
+class Answer:
+    """What a rule gave for an example."""
+
+    columns: list[str]
+    rows: list[Row]
+    elsewhere: str = ""
+    """Of a rule that won nothing: which rules took the charges."""
+
+
+def try_example(example: Example, catalogue: Catalogue) -> tuple[Difference, str]:
+    """Run an example and compare; with a hint, if there is one.
 
     Raises:
         FinopsError: the example cannot be run as it is written.
     """
-    answers = run_example(example, catalogue)
-    if answers:
-        known = list(answers[0])
-        unknown = {key for row in example.expect for key in row if key not in known}
-        if unknown:
-            told = "; ".join(f"the rule's answer has no column '{key}'{nearest(key, known)}" for key in sorted(unknown))
-            raise QueryFileError(f"expect: {told}", where=str(example.path))
-    return compare(answers, example.expect)
+    answer = _answer(example, catalogue)
+    unknown = {key for row in example.expect for key in row if key not in answer.columns}
+    if unknown:
+        told = "; ".join(
+            f"the rule's answer has no column '{key}'{nearest(str(key), answer.columns)}" for key in sorted(unknown)
+        )
+        raise QueryFileError(f"expect: {told}", where=str(example.path))
+    return compare(answer.rows, example.expect), answer.elsewhere
 
 
 def run_example(example: Example, catalogue: Catalogue) -> list[Row]:
@@ -81,6 +91,10 @@ def run_example(example: Example, catalogue: Catalogue) -> list[Row]:
     Raises:
         QueryFileError, ConfigError: the example or a rule is wrong.
     """
+    return _answer(example, catalogue).rows
+
+
+def _answer(example: Example, catalogue: Catalogue) -> Answer:
     try:
         con = new_ledger(example.inputs.get("charges", []))
     except (ValueError, InvalidOperation, DatabaseError) as error:
@@ -98,7 +112,7 @@ def run_example(example: Example, catalogue: Catalogue) -> list[Row]:
         return _built(con, example, catalogue, mappings)
 
 
-def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Path) -> list[Row]:
+def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Path) -> Answer:
     query, today = example.query, example.today
     params = {query.id: example.inputs["params"]} if example.inputs.get("params") else {}
     try:
@@ -119,26 +133,34 @@ def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Pa
         shown = ["idle", "underused", "unknown", "excepted"]
         if any(row.get("status") == "active" for row in example.expect):
             shown.append("active")
-        return _rows(con.execute(
+        return _read(con.execute(
             "SELECT * FROM findings.findings WHERE rule_id = $rule AND list_contains($shown, status)",
             {"rule": query.id, "shown": shown},
         ))  # fmt: skip
     if query.layer == "allocate":
         shares = query.extra["method"] == "split" or any(_OF_SHARES & row.keys() for row in example.expect)
-        return _rows(con.execute(_SHARES if shares else _TEAMS, {"rule": query.id}))
+        answer = _read(con.execute(_SHARES if shares else _TEAMS, {"rule": query.id}))
+        return answer if answer.rows else replace(answer, elsewhere=_takers(con))
     if query.layer == "classify":
         writes = ", ".join(f"m.{name}" for name in query.extra["writes"])
         materialise(con, query, values, "answer")
-        return _rows(con.execute(
+        return _read(con.execute(
             f"SELECT {writes}, d.* EXCLUDE ({writes.replace('m.', '')}) FROM temp.answer AS m "
             "JOIN ledger.dimensions AS d USING (x_DimensionId)"
         ))  # fmt: skip
-    return _rows(con.execute(query.body, values))
+    return _read(con.execute(query.body, values))
 
 
-def _rows(result: Connection) -> list[Row]:
+def _read(result: Connection) -> Answer:
     names = [str(column[0]) for column in result.description or []]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    return Answer(names, [dict(zip(names, row, strict=True)) for row in result.fetchall()])
+
+
+def _takers(con: Connection) -> str:
+    rows = con.execute(
+        "SELECT DISTINCT x_AllocationRuleId || ' (' || Team || ')' FROM allocation.charges ORDER BY 1 LIMIT 5"
+    ).fetchall()
+    return f"the rule took nothing; the charges went to {', '.join(row[0] for row in rows)}" if rows else ""
 
 
 def _broken(example: Example, error: Exception) -> QueryFileError:
@@ -204,7 +226,7 @@ def try_all(catalogue: Catalogue, folder: Path, wanted: Sequence[str] = ()) -> I
         yield Trial(problem.where, problem.where, "broken", problem=problem.what)
     for example in examples:
         try:
-            difference = try_example(example, catalogue)
+            difference, hint = try_example(example, catalogue)
         except FinopsError as error:
             place = f"{error.where}: " if error.where and error.where != str(example.path) else ""
             yield Trial(example.name, str(example.path), "broken", problem=place + error.what)
@@ -212,7 +234,9 @@ def try_all(catalogue: Catalogue, folder: Path, wanted: Sequence[str] = ()) -> I
         named = dict.fromkeys(key for row in example.expect for key in row)
         columns = list(dict.fromkeys([*named, *_TOLD])) if example.query.layer == "allocate" else list(named)
         found = [shown(row, columns or list(row)) for row in difference.unexpected]
-        yield Trial(example.name, str(example.path), "failed" if difference else "passed", difference.missing, found)
+        status = "failed" if difference else "passed"
+        told = hint if difference.missing else ""
+        yield Trial(example.name, str(example.path), status, difference.missing, found, told)
 
 
 def without_examples(catalogue: Catalogue, folder: Path) -> list[str]:
