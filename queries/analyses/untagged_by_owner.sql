@@ -32,6 +32,11 @@ WITH mapped AS (            -- the first that names the account, of several ways
     UNION ALL
     SELECT project_id, team, 'projects.csv', 2, valid_until FROM mapping.projects
 ),
+keys_of_accounts AS (
+    SELECT key
+    FROM (SELECT DISTINCT unnest(map_keys(Tags)) AS key FROM ledger.dimension)
+    WHERE allocation.tag_bearer(key) = 'account'
+),
 account_tags AS (
     SELECT account_id, resource_type, unnest(map_keys(tags)) AS key, unnest(map_values(tags)) AS value
     FROM inventory.resources
@@ -42,8 +47,12 @@ account_tags AS (
     WHERE SubAccountId IS NOT NULL AND x_ProjectTags IS NOT NULL
     UNION
     SELECT SubAccountId, 'account', allocation.bare_key(key), value
-    FROM (SELECT SubAccountId, unnest(map_keys(Tags)) AS key, unnest(map_values(Tags)) AS value FROM ledger.dimension)
-    WHERE SubAccountId IS NOT NULL AND allocation.tag_bearer(key) = 'account'
+    FROM (
+        SELECT DISTINCT d.SubAccountId, k.key, map_extract_value(d.Tags, k.key) AS value
+        FROM ledger.dimension AS d
+        JOIN keys_of_accounts AS k ON map_contains(d.Tags, k.key)
+    )
+    WHERE SubAccountId IS NOT NULL
 ),
 owner_keys AS (
     SELECT unnest(range(1, 15)) AS place, unnest(['owner', 'owners', 'owned-by', 'owner-email', 'technical-owner',

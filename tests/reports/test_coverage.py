@@ -194,6 +194,13 @@ class TestOwners:
         assert (rows["nobody known"]["AccountCount"], rows["nobody known"]["TopAccount"]) == (2, "root")
         assert rows["tim"]["OwnerSource"] == "tag Owner of the account"
 
+    def test_the_bill_may_hand_on_the_accounts_tags(self, tmp_path: Path) -> None:
+        tags = {"accountTag/owner": "tina", "owner": "the resource's, not the account's"}
+        company = Company(tmp_path, [charge("1", SubAccountId="a", Tags=tags)])
+        assert [(row["Owner"], row["OwnerSource"]) for row in company.rows("untagged_by_owner")] == [
+            ("tina", "tag owner of the account"),
+        ]  # fmt: skip
+
     def test_an_account_that_changed_hands_is_its_last_owners(self, tmp_path: Path) -> None:
         lines = [{"account_id": "a", "team": "search", "valid_until": "2026-10-01"},
                  {"account_id": "a", "team": "ml-research", "valid_from": "2026-10-01"}]  # fmt: skip
