@@ -36,8 +36,8 @@ found AS (
 
 -- the strongest line at each time
 spans AS (
-    SELECT f.x_CallerId, unnest(mapping.at_each_time(list({'line': m.line, 'valid_from': m.valid_from,
-        'valid_until': m.valid_until} ORDER BY f.rank, m.line))) AS span
+    SELECT f.x_CallerId, unnest(mapping.at_each_time(list_sort(list({'strength': [f.rank, m.line], 'line': m.line, 'valid_from': m.valid_from,
+        'valid_until': m.valid_until})))) AS span
     FROM found AS f
     JOIN mapping.callers AS m ON m.line = f.line
     GROUP BY f.x_CallerId

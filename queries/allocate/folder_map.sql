@@ -41,8 +41,7 @@ folders AS (
 -- the strongest line at each time
 spans AS (
     SELECT coalesce(f.SubAccountId, '') AS account, coalesce(f.x_FolderPath, '') AS path,
-        unnest(mapping.at_each_time(list({'line': m.line, 'valid_from': m.valid_from, 'valid_until': m.valid_until}
-            ORDER BY f.place.depth DESC, m.line))) AS span
+        unnest(mapping.at_each_time(list_sort(list({'strength': [-f.place.depth, m.line], 'line': m.line, 'valid_from': m.valid_from, 'valid_until': m.valid_until})))) AS span
     FROM folders AS f
     JOIN mapping.folders AS m ON m.folder = f.place.folder
     GROUP BY ALL

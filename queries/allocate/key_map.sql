@@ -26,8 +26,8 @@ words AS (
 
 -- the strongest line at each time
 spans AS (
-    SELECT w.x_ApiKeyId, unnest(mapping.at_each_time(list({'line': m.line, 'valid_from': m.valid_from,
-        'valid_until': m.valid_until} ORDER BY w.rank, m.line))) AS span
+    SELECT w.x_ApiKeyId, unnest(mapping.at_each_time(list_sort(list({'strength': [w.rank, m.line], 'line': m.line, 'valid_from': m.valid_from,
+        'valid_until': m.valid_until})))) AS span
     FROM words AS w
     JOIN mapping.keys AS m ON m.key_id = w.word
     GROUP BY w.x_ApiKeyId

@@ -87,9 +87,10 @@ found AS (
 
 -- the strongest line at each time
 spans AS (
-    SELECT n.x_DimensionId, unnest(mapping.at_each_time(list({'line': {'number': m.line, 'kind': n.kind, 'name': n.name},
-        'valid_from': m.valid_from, 'valid_until': m.valid_until}
-        ORDER BY list_position(['key', 'resource_group', 'cost_center', 'project', 'account'], n.kind), f.rank, m.line, n.name))) AS span
+    SELECT n.x_DimensionId, unnest(mapping.at_each_time(list_sort(list({
+        'strength': [list_position(['key', 'resource_group', 'cost_center', 'project', 'account'], n.kind), f.rank, m.line],
+        'line': {'number': m.line, 'kind': n.kind, 'name': n.name},
+        'valid_from': m.valid_from, 'valid_until': m.valid_until})))) AS span
     FROM named AS n
     JOIN found AS f ON f.kind = n.kind AND f.name = n.name
     JOIN mapping.names AS m ON m.line = f.line

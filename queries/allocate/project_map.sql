@@ -36,8 +36,7 @@ words AS (
 -- the strongest line at each time
 spans AS (
     SELECT w.SubAccountId, coalesce(w.SubAccountName, '') AS name,
-        unnest(mapping.at_each_time(list({'line': m.line, 'valid_from': m.valid_from, 'valid_until': m.valid_until}
-            ORDER BY w.rank, m.line))) AS span
+        unnest(mapping.at_each_time(list_sort(list({'strength': [w.rank, m.line], 'line': m.line, 'valid_from': m.valid_from, 'valid_until': m.valid_until})))) AS span
     FROM words AS w
     JOIN mapping.projects AS m ON m.project_id = w.word
     GROUP BY ALL

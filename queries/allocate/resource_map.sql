@@ -73,8 +73,9 @@ found AS (
 
 -- the strongest line at each time
 spans AS (
-    SELECT r.x_DimensionId, unnest(mapping.at_each_time(list({'line': {'number': m.line, 'word': f.word},
-        'valid_from': m.valid_from, 'valid_until': m.valid_until} ORDER BY r.nearness, f.rank, m.line, f.word))) AS span
+    SELECT r.x_DimensionId, unnest(mapping.at_each_time(list_sort(list({'strength': [r.nearness, f.rank, m.line],
+        'line': {'number': m.line, 'word': f.word},
+        'valid_from': m.valid_from, 'valid_until': m.valid_until})))) AS span
     FROM remaining AS r
     JOIN found AS f ON f.word = r.word
     JOIN mapping.resources AS m ON m.line = f.line

@@ -82,8 +82,9 @@ found AS (
 
 -- the strongest line at each time
 spans AS (
-    SELECT r.x_DimensionId, unnest(mapping.at_each_time(list({'line': {'number': m.line, 'tag': r.key || '=' || r.value},
-        'valid_from': m.valid_from, 'valid_until': m.valid_until} ORDER BY r.nearness, f.rank, m.line, r.key, r.value))) AS span
+    SELECT r.x_DimensionId, unnest(mapping.at_each_time(list_sort(list({'strength': [r.nearness, f.rank, m.line],
+        'line': {'number': m.line, 'tag': r.key || '=' || r.value},
+        'valid_from': m.valid_from, 'valid_until': m.valid_until})))) AS span
     FROM remaining AS r
     JOIN found AS f ON f.folded = r.folded AND f.value = r.value
     JOIN mapping.tags AS m ON m.line = f.line
