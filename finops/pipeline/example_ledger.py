@@ -10,7 +10,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ _DEFAULTS: dict[str, Any] = {
     "BillingCurrency": "USD",
     "SubAccountId": "111111111111",
 }
+_EXACT = Context(prec=76)
+"""Wide enough for any two DECIMAL(38, 18): Python's default of 28 digits would round."""
 _OF_CHARGES = {"from", "until", "every", "cost", "effective", "quantity", "source", "account"}
 _STEP = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
 
@@ -95,7 +97,7 @@ def _add(con: Connection, number: int, charge: Mapping[str, Any], slices: dict[t
         "INSERT INTO ledger.charge (slice_id, dimension_id, BilledCost, EffectiveCostDelta, ContractedCostDelta, "
         "ListCostDelta, ConsumedQuantity, ChargePeriodStart, ChargePeriodMicroseconds) "
         f"SELECT unnest(?), {number}, ?::DECIMAL(38, 18), ?::DECIMAL(38, 18), 0, 0, ?::DECIMAL(38, 18), unnest(?), ?",
-        [[row[0] for row in rows], cost, effective - cost, None if quantity is None else Decimal(str(quantity)),
+        [[row[0] for row in rows], cost, _EXACT.subtract(effective, cost), None if quantity is None else Decimal(str(quantity)),
          [row[1] for row in rows], _STEP[every] // timedelta(microseconds=1)],
     )  # fmt: skip
     for (name, payer, month), slice_id in slices.items():
