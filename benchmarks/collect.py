@@ -92,7 +92,7 @@ def _measure(work: Path, url: str, no: str, sizes: list[int], data: Path, months
         prefix = f"rows-{size}"
         some = months[-2:-1] if size != sizes[-1] else months
         for month in some:
-            folder = data / f"cur2-{size}-200000-{month}"
+            folder = data / f"cur2-fees-{size}-200000-{month}"
             make = [sys.executable, "-m", "benchmarks.generate", str(folder), str(size), "200000", month]
             subprocess.run(make, cwd=HERE.parent, check=True, stderr=subprocess.DEVNULL)
             _deliver(s3, folder, prefix, month)

@@ -1,7 +1,8 @@
 """A large CUR 2.0 delivery: hourly rows over far fewer distinct resources, as real ones are.
 
 ``python -m benchmarks.generate FOLDER ROWS DIMENSIONS [MONTH]`` writes zstd Parquet parts of an invented bill of one month: 127
-columns with real MAPs, 60 % steady hourly resources and 40 % whose usage differs every hour.
+columns with real MAPs, 60 % steady hourly resources and 40 % whose usage differs every hour; of 125 kinds of charges one is tax, a credit,
+support or the fee of a savings plan.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ FILLED = {
     "line_item_currency_code": "'USD'",
     "line_item_legal_entity": "'Amazon Web Services, Inc.'",
     "line_item_line_item_description": "'$' || rate || ' per ' || usage_type || ' in ' || region",
-    "line_item_line_item_type": "if(plan, 'SavingsPlanCoveredUsage', 'Usage')",
+    "line_item_line_item_type": "CASE fee WHEN '' THEN if(plan, 'SavingsPlanCoveredUsage', 'Usage') WHEN 'Support' THEN 'Fee' ELSE fee END",
     "line_item_normalization_factor": "1.0::DOUBLE",
     "line_item_normalized_usage_amount": "amount",
     "line_item_operation": "'Operation' || (i % 30)",
-    "line_item_product_code": "service",
-    "line_item_resource_id": "if(i % 10 < 8, 'arn:aws:' || service || ':' || region || ':' || account || ':res/' || md5(i::VARCHAR), '')",
+    "line_item_product_code": "if(fee = 'Support', 'AWSSupportBusiness', service)",
+    "line_item_resource_id": "if(i % 10 < 8 AND fee = '', 'arn:aws:' || service || ':' || region || ':' || account || ':res/' || md5(i::VARCHAR), '')",
     "line_item_unblended_cost": "round(rate * amount, 10)",
     "line_item_unblended_rate": "rate::VARCHAR",
     "line_item_usage_account_id": "account",
@@ -83,9 +84,9 @@ FILLED = {
     "product_servicecode": "service",
     "product_sku": "'SKU' || (i % 5000)",
     "product_usagetype": "usage_type",
-    "resource_tags": "if(team = '', MAP {'user_env': env}, MAP {'user_team': team, 'user_env': env, 'user_app': 'app-' || (i % 300)})",
-    "savings_plan_savings_plan_a_r_n": "if(plan, 'arn:aws:savingsplans::100000000000:savingsplan/x', '')",
-    "savings_plan_savings_plan_effective_cost": "if(plan, round(rate * amount * 0.7, 10), NULL)",
+    "resource_tags": "if(team = '' OR fee <> '', MAP {'user_env': env}, MAP {'user_team': team, 'user_env': env, 'user_app': 'app-' || (i % 300)})",
+    "savings_plan_savings_plan_a_r_n": "if(fee IN ('', 'SavingsPlanRecurringFee') AND (plan OR fee <> ''), 'arn:aws:savingsplans::100000000000:savingsplan/x', '')",
+    "savings_plan_savings_plan_effective_cost": "if(plan AND fee = '', round(rate * amount * 0.7, 10), NULL)",
     "tags": "CAST(MAP {} AS MAP(VARCHAR, VARCHAR))",
 }
 DIMENSIONS = """CREATE TABLE dimension AS SELECT i,
@@ -97,7 +98,8 @@ DIMENSIONS = """CREATE TABLE dimension AS SELECT i,
    'Requests-Tier1', 'TimedStorage-ByteHrs', 'USE1-Train:ml.p3.2xlarge'][1 + (hash(i * 11) % 8)::INT] AS usage_type,
   ['ml-research', 'search', 'platform', 'data-eng', 'payments', ''][1 + (hash(i * 13) % 6)::INT] AS team,
   ['prod', 'dev', 'staging'][1 + (hash(i * 17) % 3)::INT] AS env,
-  (hash(i * 19) % 100000) / 10000.0 AS rate, hash(i * 23) % 10 < 6 AS steady, hash(i * 29) % 20 = 0 AS plan
+  (hash(i * 19) % 100000) / 10000.0 AS rate, hash(i * 23) % 10 < 6 AS steady, hash(i * 29) % 20 = 0 AS plan,
+  coalesce(['Tax', 'Credit', 'Support', 'SavingsPlanRecurringFee'][1 + i % 500], '') AS fee
 FROM range({dimensions}) AS t(i)"""
 
 

@@ -69,12 +69,12 @@ def write_mappings(folder: Path) -> None:
                       ["networking", "by_percent", "", ""], ["tooling", "even", "search;payments", ""]],
         "splits.csv": [["pool", "team", "percent"], ["networking", "search", "33.3"], ["networking", "payments", "33.3"],
                        ["networking", "platform", "33.4"]],
-        "accounts.csv": [["account_id", "team"], *([str(100000000000 + n), [*teams, "networking"][n % 5]] for n in range(others))],
+        "accounts.csv": [["account_id", "team"], *([str(100000000000 + n * 2), [*teams, "networking"][n % 5]] for n in range(others))],
         "projects.csv": [["project_id", "team"], *([f"project-{n}", teams[n % 4]] for n in range(others))],
         "resources.csv": [["pattern", "team"],
                           *([f"arn:aws:AmazonEC2:us-east-1:100000000001:res/{key}", teams[n % 4]] for n, key in enumerate(ids)),
                           *([f"arn:aws:AmazonS3:eu-west-1:1000000000{n % 40:02}:res/{n:05x}.*", teams[n % 4]] for n in range(prefixes)),
-                          *([f".*:(AmazonRDS|AmazonEKS):[a-z0-9-]+:.*/[0-9a-f]*{n:03}$", "tooling"] for n in range(200))],
+                          *([f"arn:aws:Amazon(RDS|EKS):[a-z0-9-]+:1000000000{n % 40:02}:res/{n:02x}[0-9a-f]+", "tooling"] for n in range(200))],
     }  # fmt: skip
     for name, rows in tables.items():
         with (folder / name).open("w", newline="") as file:
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=HERE / "data")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    data = options.data / f"cur2-{options.rows}-{options.dimensions}"
+    data = options.data / f"cur2-fees-{options.rows}-{options.dimensions}"
     # in a process of its own: a child's peak memory starts with what its parent had
     make = [sys.executable, "-m", "benchmarks.generate", str(data), str(options.rows), str(options.dimensions)]
     subprocess.run(make, cwd=HERE.parent, check=True)

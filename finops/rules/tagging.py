@@ -73,13 +73,17 @@ def _sum_up_months(con: Connection) -> None:
     con.execute("DELETE FROM allocation.dimension_month")
     con.execute(
         """INSERT INTO allocation.dimension_month
-        SELECT s.dimension_id, s.month, d.BillingCurrency, s.charges, s.BilledCost, s.EffectiveCost
-        FROM (
-            SELECT dimension_id, CAST(date_trunc('month', ChargePeriodStart) AS DATE) AS month, count(*) AS charges,
-                CAST(sum(BilledCost) AS DECIMAL(38, 18)) AS BilledCost,
-                CAST(sum(BilledCost + EffectiveCostDelta) AS DECIMAL(38, 18)) AS EffectiveCost
+        WITH sums AS (
+            SELECT dimension_id, slice_id, CAST(date_trunc('month', ChargePeriodStart) AS DATE) AS month, count(*) AS charges,
+                sum(BilledCost) AS billed, sum(BilledCost + EffectiveCostDelta) AS effective
             FROM ledger.charge GROUP BY ALL
-        ) AS s JOIN ledger.dimension AS d USING (dimension_id)"""
+        )
+        SELECT c.dimension_id, c.month, min(s.billing_account_id), d.BillingCurrency, CAST(sum(c.charges) AS BIGINT),
+            CAST(sum(c.billed) AS DECIMAL(38, 18)), CAST(sum(c.effective) AS DECIMAL(38, 18))
+        FROM sums AS c
+        JOIN ledger.slice AS s ON s.slice_id = c.slice_id
+        JOIN ledger.dimension AS d ON d.dimension_id = c.dimension_id
+        GROUP BY c.dimension_id, c.month, d.BillingCurrency"""
     )
 
 

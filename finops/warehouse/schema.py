@@ -181,8 +181,8 @@ def m007_shares(con: Connection) -> None:
     )
     con.execute("CREATE TABLE allocation.gap (dimension_id BIGINT, open_from TIMESTAMP, open_until TIMESTAMP)")
     con.execute(
-        f"CREATE TABLE allocation.dimension_month (dimension_id BIGINT, month DATE, BillingCurrency VARCHAR, "
-        f"charges BIGINT, BilledCost {MONEY}, EffectiveCost {MONEY})"
+        f"CREATE TABLE allocation.dimension_month (dimension_id BIGINT, month DATE, BillingAccountId VARCHAR, "
+        f"BillingCurrency VARCHAR, charges BIGINT, BilledCost {MONEY}, EffectiveCost {MONEY})"
     )
     con.execute("DELETE FROM ops.stages WHERE stage IN ('allocate', 'find', 'check')")
 

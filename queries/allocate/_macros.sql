@@ -131,10 +131,9 @@ CREATE OR REPLACE VIEW allocation.team_month AS
 
 -- The payer of a kind of charges: the billing account whose bills it is in. What is in the bills of two is taken for the first's.
 CREATE OR REPLACE VIEW allocation.payer AS
-    SELECT c.dimension_id AS x_DimensionId, min(s.billing_account_id) AS BillingAccountId
-    FROM (SELECT DISTINCT dimension_id, slice_id FROM ledger.charge) AS c
-    JOIN ledger.slice AS s ON s.slice_id = c.slice_id
-    GROUP BY c.dimension_id;
+    SELECT dimension_id AS x_DimensionId, min(BillingAccountId) AS BillingAccountId
+    FROM allocation.dimension_month
+    GROUP BY dimension_id;
 
 -- The circles of usage that a charge may belong to, from the nearest to the widest. A payer's own account is not one of them:
 -- what a payer is billed for no one service is everybody's.

@@ -12,7 +12,7 @@ why: >
 misses: >
   An upfront fee for years is divided as the month in which it was paid. Usage that is nobody's yet takes part as unallocated.
   A commitment that one team bought is that team's once it is tagged: tags come first.
-reads: [allocation.remaining, allocation.team_month, ledger.dimensions, ledger.charge, ledger.slice]
+reads: [allocation.remaining, allocation.team_month, ledger.dimensions]
 */
 WITH commitments_follow_usage AS (
     SELECT * FROM allocation.followed('commitment', ['commitment', 'service in account', 'account', 'service of payer', 'payer'])

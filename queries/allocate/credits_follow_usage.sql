@@ -12,7 +12,7 @@ why: >
 misses: >
   A refund for an earlier month follows the usage of the month that it is dated in. Of several services that a credit covers, the
   bill names one. Usage that is nobody's yet takes part as unallocated.
-reads: [allocation.remaining, allocation.team_month, ledger.dimensions, ledger.charge, ledger.slice]
+reads: [allocation.remaining, allocation.team_month, ledger.dimensions]
 */
 WITH credits_follow_usage AS (
     SELECT * FROM allocation.followed('credit', ['service in account', 'account', 'service of payer', 'payer'])

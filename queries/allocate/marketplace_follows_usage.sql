@@ -12,7 +12,7 @@ why: >
 misses: >
   Software that one team bought is billed to whoever runs the account, until its resource or charge is tagged. Usage that is
   nobody's yet takes part as unallocated.
-reads: [allocation.remaining, allocation.team_month, ledger.dimensions, ledger.charge, ledger.slice]
+reads: [allocation.remaining, allocation.team_month, ledger.dimensions]
 */
 WITH marketplace_follows_usage AS (
     SELECT * FROM allocation.followed('marketplace', ['service in account', 'account', 'service of payer', 'payer'])

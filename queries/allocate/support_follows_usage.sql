@@ -10,7 +10,7 @@ why: >
   EffectiveCost; a plan that the payer is billed for, to that of all its accounts.
 misses: >
   Prices of support fall by steps; the share of a team does not. Usage that is nobody's yet takes part as unallocated.
-reads: [allocation.remaining, allocation.team_month, ledger.dimensions, ledger.charge, ledger.slice]
+reads: [allocation.remaining, allocation.team_month, ledger.dimensions]
 */
 WITH support_follows_usage AS (
     SELECT * FROM allocation.followed('support', ['account', 'payer'])

@@ -11,7 +11,7 @@ why: >
 misses: >
   Services may be taxed at different rates; where the bill has one row of tax for all, the rates are not known. Usage that is
   nobody's yet takes part as unallocated, so that teams do not pay its tax.
-reads: [allocation.remaining, allocation.team_month, ledger.dimensions, ledger.charge, ledger.slice]
+reads: [allocation.remaining, allocation.team_month, ledger.dimensions]
 */
 WITH tax_follows_usage AS (
     SELECT * FROM allocation.followed('tax', ['service in account', 'account', 'service of payer', 'payer'])
