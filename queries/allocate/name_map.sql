@@ -61,12 +61,18 @@ exact AS (
     JOIN mapping.names AS m ON m.shape = 'exact' AND m.kind = w.kind AND m.literal = w.name
 ),
 
--- prefixes of one length are one look-up
-prefixed AS (
-    SELECT w.kind, w.name, m.line, m.valid_from IS NULL AND m.valid_until IS NULL AS is_always
+-- prefixes of one length are one look-up; MATERIALIZED, or each name is compared with each prefix
+starts AS MATERIALIZED (
+    SELECT w.kind, w.name, left(w.name, n.length) AS start
     FROM (FROM words ANTI JOIN (FROM exact WHERE is_always) USING (kind, name)) AS w
-    JOIN (SELECT DISTINCT kind, length FROM mapping.names WHERE shape = 'prefix') AS n ON n.kind = w.kind
-    JOIN mapping.names AS m ON m.shape = 'prefix' AND m.kind = n.kind AND m.length = n.length AND m.literal = left(w.name, n.length)
+    JOIN (SELECT DISTINCT kind, length FROM mapping.names WHERE shape = 'prefix') AS n
+        ON n.kind = w.kind AND n.length <= length(w.name)
+),
+
+prefixed AS (
+    SELECT s.kind, s.name, m.line, m.valid_from IS NULL AND m.valid_until IS NULL AS is_always
+    FROM starts AS s
+    JOIN mapping.names AS m ON m.shape = 'prefix' AND m.kind = s.kind AND m.literal = s.start
 ),
 
 -- mapping.names_lines gives the lines whose pattern matches the whole name

@@ -47,12 +47,17 @@ exact AS (
     JOIN mapping.resources AS m ON m.shape = 'exact' AND m.literal = w.word
 ),
 
--- prefixes of one length are one look-up
-prefixed AS (
-    SELECT w.word, m.line, m.valid_from IS NULL AND m.valid_until IS NULL AS is_always
+-- prefixes of one length are one look-up; MATERIALIZED, or each word is compared with each prefix
+starts AS MATERIALIZED (
+    SELECT w.word, left(w.word, n.length) AS start
     FROM (SELECT word FROM words ANTI JOIN (FROM exact WHERE is_always) USING (word)) AS w
-    CROSS JOIN (SELECT DISTINCT length FROM mapping.resources WHERE shape = 'prefix') AS n
-    JOIN mapping.resources AS m ON m.shape = 'prefix' AND m.length = n.length AND m.literal = left(w.word, n.length)
+    JOIN (SELECT DISTINCT length FROM mapping.resources WHERE shape = 'prefix') AS n ON n.length <= length(w.word)
+),
+
+prefixed AS (
+    SELECT s.word, m.line, m.valid_from IS NULL AND m.valid_until IS NULL AS is_always
+    FROM starts AS s
+    JOIN mapping.resources AS m ON m.shape = 'prefix' AND m.literal = s.start
 ),
 
 -- mapping.resources_lines gives the lines whose pattern matches the whole word

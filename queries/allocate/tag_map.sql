@@ -55,13 +55,18 @@ exact AS (
         AND allocation.folded_value(m.literal) = allocation.folded_value(w.value)
 ),
 
--- prefixes of one length are one look-up
-prefixed AS (
-    SELECT w.folded, w.value, m.line, m.valid_from IS NULL AND m.valid_until IS NULL AS is_always
+-- prefixes of one length are one look-up; MATERIALIZED, or each value is compared with each prefix
+starts AS MATERIALIZED (
+    SELECT w.folded, w.value, left(w.value, n.length) AS start
     FROM (FROM words ANTI JOIN (FROM exact WHERE is_always) USING (folded, value)) AS w
-    JOIN (SELECT DISTINCT key, length FROM mapping.tags WHERE shape = 'prefix') AS n ON n.key = w.folded
-    JOIN mapping.tags AS m ON m.shape = 'prefix' AND m.key = n.key AND m.length = n.length
-        AND m.literal = left(w.value, n.length)
+    JOIN (SELECT DISTINCT key, length FROM mapping.tags WHERE shape = 'prefix') AS n
+        ON n.key = w.folded AND n.length <= length(w.value)
+),
+
+prefixed AS (
+    SELECT s.folded, s.value, m.line, m.valid_from IS NULL AND m.valid_until IS NULL AS is_always
+    FROM starts AS s
+    JOIN mapping.tags AS m ON m.shape = 'prefix' AND m.key = s.folded AND m.literal = s.start
 ),
 
 -- mapping.tags_lines gives the lines whose pattern matches the whole value
