@@ -163,7 +163,9 @@ def _measure_all(work: Path, data: Path) -> list[Measured]:
     tagging = seconds["mappings"] + seconds["allocate"]
     both = load.seconds + build.seconds
     print(f"\nload and build {both:.1f} s = {both / floor.seconds:.2f} x floor")
-    print(f"allocating by {RULES} rules, {MAPPING_ENTRIES:,} entries, 3 pools {tagging:.1f} s = {tagging / load.seconds:.0%} of loading")
+    print(
+        f"allocating by {RULES} rules, {MAPPING_ENTRIES:,} entries, 3 pools {tagging:.1f} s = {tagging / load.seconds:.0%} of loading"
+    )
     return [floor, load, build, tagged, report, again]
 
 

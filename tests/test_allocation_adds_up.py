@@ -54,7 +54,9 @@ CHARGES = st.lists(
             "ResourceId": st.sampled_from([None, "i-1", "lake-1"]),
             "SubAccountId": st.sampled_from([None, *ACCOUNTS]),
             "Tags": st.none()
-            | st.dictionaries(st.sampled_from(["team", "Team", "env"]), st.sampled_from(["ada", "Bob ", "first", "x", ""])),
+            | st.dictionaries(
+                st.sampled_from(["team", "Team", "env"]), st.sampled_from(["ada", "Bob ", "first", "x", ""])
+            ),
         }
     ),
     min_size=1,
@@ -75,7 +77,9 @@ def workspaces(draw: st.DrawFn) -> dict[str, list[dict[str, str]]]:
         if rule == "by_percent":
             receivers = draw(st.lists(st.sampled_from([*TEAMS, *POOLS[place + 1 :]]), min_size=1, unique=True))
             for spans in draw(st.sampled_from([[("", "")], [("", "2026-09-15"), ("2026-09-15", "")]])):
-                cuts = sorted(draw(st.lists(st.integers(1, 99_999), min_size=len(receivers) - 1, max_size=len(receivers) - 1)))
+                cuts = sorted(
+                    draw(st.lists(st.integers(1, 99_999), min_size=len(receivers) - 1, max_size=len(receivers) - 1))
+                )
                 for receiver, low, high in zip(receivers, [0, *cuts], [*cuts, 100_000], strict=True):
                     percent = Decimal(high - low) / 1000
                     files["splits"].append({"pool": pool, "team": receiver, "percent": f"{percent:f}",
@@ -88,7 +92,9 @@ def workspaces(draw: st.DrawFn) -> dict[str, list[dict[str, str]]]:
     return {name: rows for name, rows in files.items() if rows}
 
 
-def built(charges: Sequence[Mapping[str, Any]], folder: Path, files: Mapping[str, Sequence[Mapping[str, str]]]) -> Connection:
+def built(
+    charges: Sequence[Mapping[str, Any]], folder: Path, files: Mapping[str, Sequence[Mapping[str, str]]]
+) -> Connection:
     for old in folder.glob("*.csv"):
         old.unlink()
     con = new_ledger(charges)
@@ -186,7 +192,8 @@ def everything_is_shared(con: Connection, folder: Path) -> Counter[str]:
     }  # fmt: skip
     if names:
         files["accounts"] = [
-            {"account_id": name, "team": ("shared", "ada", "costs", "bob")[place % 4]} for place, name in enumerate(names)
+            {"account_id": name, "team": ("shared", "ada", "costs", "bob")[place % 4]}
+            for place, name in enumerate(names)
         ]
     folder.mkdir(exist_ok=True)
     build(con, CATALOGUE, write_mappings(folder, files), date(2026, 11, 1))

@@ -50,7 +50,12 @@ def compute_weekly(
         headlines=headlines(results, currencies, colour),
         trends=trends(results["spend_weekly"], results["spend_daily"], period, currencies, colour),
         coverages=coverages(
-            results["coverage_by_week"], results["coverage_by_month"], results["coverage_by_team"], period, currencies, colour
+            results["coverage_by_week"],
+            results["coverage_by_month"],
+            results["coverage_by_team"],
+            period,
+            currencies,
+            colour,
         ),
         sections={plan.id: _section(plan, results[plan.query_id], currencies, colour, today) for plan in PLANS},
         balances=balances,

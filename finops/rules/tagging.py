@@ -123,7 +123,11 @@ def _refuse_two_answers(con: Connection, query: QueryFile, weighs: bool) -> None
         f"says more than one thing about the charges of dimension {row[0]}: {'; '.join(each for (each,) in said)}",
         where=str(query.path),
         next_step="Rank its rows and keep the first, or return a column Weight if the charges are shared"
-        + (": all rows of a dimension must then have the same ValidFrom and ValidUntil, or not overlap." if weighs else "."),
+        + (
+            ": all rows of a dimension must then have the same ValidFrom and ValidUntil, or not overlap."
+            if weighs
+            else "."
+        ),
     )
 
 
