@@ -2,7 +2,7 @@
 
 A charge finds its row in ``allocation.dimension_team`` by its dimension, its book and its time. Where that names a pool, the rows
 of ``allocation.pool_share`` divide the charge. A weight has 9 places, and the weights of a pool add up to 1; the amount is cut
-after 9 places too, so that ``amount × weight`` has 18 and nothing is ever rounded. What was cut off, less than a billionth of
+after 9 places too, so that ``amount x weight`` has 18 and nothing is ever rounded. What was cut off, less than a billionth of
 the currency, goes to the largest share, of equals to the first by name.
 """
 
