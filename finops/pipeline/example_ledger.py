@@ -96,7 +96,7 @@ def _add(con: Connection, number: int, charge: Mapping[str, Any], slices: dict[t
     con.execute(
         "INSERT INTO ledger.charge (slice_id, dimension_id, BilledCost, EffectiveCostDelta, ContractedCostDelta, "
         "ListCostDelta, ConsumedQuantity, ChargePeriodStart, ChargePeriodMicroseconds) "
-        f"SELECT unnest(?), {number}, ?::DECIMAL(38, 18), ?::DECIMAL(38, 18), 0, 0, ?::DECIMAL(38, 18), unnest(?), ?",
+        f"SELECT unnest(?), {number}, ?::DECIMAL(38, 18), ?::DECIMAL(38, 18), 0, 0, ?::DECIMAL(38, 12), unnest(?), ?",
         [[row[0] for row in rows], cost, _EXACT.subtract(effective, cost), None if quantity is None else Decimal(str(quantity)),
          [row[1] for row in rows], _STEP[every] // timedelta(microseconds=1)],
     )  # fmt: skip

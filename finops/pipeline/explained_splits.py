@@ -84,7 +84,7 @@ def _steps(con: Connection, place: dict[str, Any], pool: str, above: tuple[str, 
 def _shares(con: Connection, place: dict[str, Any]) -> list[Row]:
     """Who takes how much of these charges: ``allocation.charges`` says the same."""
     billed, effective = (
-        f"CAST(sum(CAST(trunc(s.{name}, 9) AS DECIMAL(28, 9)) * p.weight "
+        f"CAST(sum(CAST(trunc(s.{name}, 9) AS DECIMAL(29, 9)) * p.weight "
         f"+ CASE WHEN p.takes_rest THEN s.{name} - trunc(s.{name}, 9) ELSE 0 END) AS DECIMAL(38, 18))"
         for name in ("BilledCost", "EffectiveCost")
     )

@@ -3,7 +3,8 @@
 A charge finds its row in ``allocation.dimension_team`` by its dimension, its book and its time. Where that names a pool, the rows
 of ``allocation.pool_share`` divide the charge. A weight has 9 places, and the weights of a pool add up to 1; the amount is cut
 after 9 places too, so that ``amount x weight`` has 18 and nothing is ever rounded. What was cut off, less than a billionth of
-the currency, goes to the largest share, of equals to the first by name.
+the currency, goes to the largest share, of equals to the first by name. Quantities are cut after 6 places and shared with 15:
+a petabyte for a day is 10^20 byte-seconds.
 """
 
 from __future__ import annotations
@@ -15,25 +16,26 @@ END = "TIMESTAMP '9999-12-31'"
 """What stands for no limit in ``valid_from`` and ``valid_until``."""
 
 WEIGHT = "DECIMAL(10, 9)"
-_CUT = "DECIMAL(28, 9)"
 _MEASURES = {
-    "Billed": "c.BilledCost",
-    "Effective": "CAST(c.BilledCost + c.EffectiveCostDelta AS DECIMAL(38, 18))",
-    "Quantity": "CAST(c.ConsumedQuantity AS DECIMAL(38, 18))",
+    "Billed": ("c.BilledCost", 9),
+    "Effective": ("CAST(c.BilledCost + c.EffectiveCostDelta AS DECIMAL(38, 18))", 9),
+    "Quantity": ("CAST(c.ConsumedQuantity AS DECIMAL(38, 15))", 6),
 }
-"""What is divided, as SQL over the stored charge."""
+"""What is divided, as SQL over the stored charge, and after how many places it is cut."""
 
 
 def _cut(name: str) -> str:
     """What of a measure is divided by weights. Only where there is a pool: cutting is slow."""
-    return f"CASE WHEN t.is_pool THEN CAST(trunc({_MEASURES[name]}, 9) AS {_CUT}) END AS cut_{name}"
+    whole, places = _MEASURES[name]
+    return f"CASE WHEN t.is_pool THEN CAST(trunc({whole}, {places}) AS DECIMAL(29, {places})) END AS cut_{name}"
 
 
 def _allocated(name: str) -> str:
-    whole, cut = _MEASURES[name], f"c.cut_{name}"
+    (whole, places), cut = _MEASURES[name], f"c.cut_{name}"
+    exact = f"DECIMAL(38, {places + 9})"
     return (
         f"CASE WHEN p.pool IS NULL THEN {whole} WHEN p.takes_rest THEN CAST({cut} * p.weight + ({whole} - {cut}) "
-        f"AS DECIMAL(38, 18)) ELSE CAST({cut} * p.weight AS DECIMAL(38, 18)) END"
+        f"AS {exact}) ELSE CAST({cut} * p.weight AS {exact}) END"
     )
 
 
