@@ -322,7 +322,7 @@ def test_every_problem_of_tables_is_told(tmp_path: Path) -> None:
         "tables/a.csv:1: the column Code is there twice",
         "tables/b.csv:1: 'cost centre' is no column's name: letters, digits and '_', a letter first",
         "tables/c.csv:2: 3 cells, but the header has 2 columns",
-        "tables/c.csv:4: 1 cells, but the header has 2 columns",
+        "tables/c.csv:4: 1 cell, but the header has 2 columns",
         "tables/c.yaml: the table c is made of c.csv already",
         "tables/d.csv: is empty: the first line names the columns",
         "tables/e.yaml:3: has a list or a map in a cell: a cell is one value",

@@ -84,7 +84,62 @@ def test_problems_of_queries_and_mappings_are_told_together(workspace: Workspace
 
 def test_an_order_that_is_no_number(workspace: Workspace) -> None:
     workspace.write("queries/allocate/mine.sql", rule(**{"order: 5": "order: five"}))
-    assert "order must be a whole number, not 'five'" in check(workspace).err
+    assert "mine.sql:6: order must be a whole number, not 'five'" in check(workspace).err
+
+
+def test_a_day_that_there_is_not(workspace: Workspace) -> None:
+    workspace.write("queries/allocate/mine.sql", rule(**{"order: 5": "order: 5\nvalid_from: 2026-13-01"}))
+    result = check(workspace)
+    assert result.exit_code == 2
+    assert "mine.sql: the header has a value that is none: month must be in 1..12" in result.err
+
+
+def test_a_build_tells_all_problems_too_and_before_it_changes_anything(loaded: Workspace) -> None:
+    before = loaded.finops("analyze", "--sql", "FROM ops.stages ORDER BY stage").out
+    loaded.write("mappings/accounts.csv", "account_id,team\n1,search\n1,search\n")
+    loaded.write("mappings/teams.csv", "team\nsearch\n")
+    loaded.write("queries/allocate/first.sql", rule("first", **{"title:": "titel:"}))
+    loaded.write(
+        "queries/allocate/second.sql", rule("second", **{"order: 5": "order: 10", "ResourceId =": "ResorceId ="})
+    )
+    told = ("accounts.csv:3: ", "first.sql:3: ", "second.sql:6: order 10 is taken by 'team_tag'", "second.sql:13: ")
+    result = loaded.finops("--today", "2026-10-26", "build")
+    assert result.exit_code == 2
+    assert result.err.startswith("error: 4 problems in the queries and mapping files:")
+    assert [each for each in told if each not in result.err] == []
+
+    loaded.write("mappings/accounts.csv", "account_id,team\n1,search\n")
+    loaded.write("queries/allocate/first.sql", rule("first", x_AllocationReason="x_AllocatonReason"))
+    result = loaded.finops("--today", "2026-10-26", "build")
+    assert result.err.startswith("error: 4 problems") and "did you mean 'x_AllocatonReason'?" in result.err
+    assert loaded.finops("analyze", "--sql", "FROM ops.stages ORDER BY stage").out == before
+
+
+def test_teams_that_there_are_not_are_told_rule_by_rule_with_their_lines(loaded: Workspace) -> None:
+    loaded.write("mappings/teams.csv", "team\nsearch\n")
+    loaded.write("queries/allocate/mine.sql", rule(**{"'search' AS": "'serch' AS"}))
+    loaded.write(
+        "queries/allocate/other.sql",
+        rule("other", **{"'search' AS": "'saerch' AS", "i-1": "i-2", "order: 5": "order: 6"}),
+    )
+    for command in (["queries", "check"], ["build"]):
+        result = loaded.finops("--today", "2026-10-26", *command)
+        assert result.err.startswith("error: 2 problems in the queries")
+        for place in ("mine.sql:11: returns the team 'serch'", "other.sql:11: returns the team 'saerch'"):
+            assert f"{place}, which teams.csv does not have; did you mean 'search'?\n" in result.err
+
+
+def test_a_rule_whose_percentages_do_not_add_up(loaded: Workspace) -> None:
+    loaded.write("mappings/teams.csv", "team\nsearch\n")
+    loaded.write("mappings/pools.csv", "pool,split\nshared,mine\n")
+    loaded.write("mappings/resources.csv", "pattern,team\ni-1,shared\n")
+    select = "SELECT 'shared' AS Pool, 'search' AS Team, 99.9 AS Percent"
+    loaded.write(
+        "queries/allocate/mine.sql",
+        RULE.split("*/")[0].replace("mapped", "split\nsplits: pools").replace("order: 5", "order: 160")
+        + f"*/\n{select}",
+    )
+    assert "mine.sql: percentages must add up to 100: pool 'shared': 99.9 %\n" in check(loaded).err
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from pathlib import Path
 from finops.errors import CheckFailedError
 from finops.pipeline.freezing import fill_books, note_open
 from finops.pipeline.frozen_files import FrozenFiles, FrozenMonth, fingerprint
+from finops.pipeline.linting import all_at_once, refuse
 from finops.rules.catalogue import Catalogue
+from finops.rules.contract import catalogue_problems
 from finops.rules.mappings import Mappings, read_mappings, store_mappings
 from finops.rules.outcomes import CheckOutcome, RuleOutcome
 from finops.rules.run import Params, check_params, count
@@ -24,6 +26,7 @@ from finops.rules.stages import allocate, check, classify, find
 from finops.warehouse.connection import Connection, transaction
 
 STAGES = ("mappings", "classify", "allocate", "find", "check")
+_LAYERS = ("classify", "allocate", "findings", "checks")
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,10 @@ def build(
         CheckFailedError: a stop-grade check failed. Its outcome is in ``ops.checks``.
     """
     given: Params = params or {}
-    check_params(catalogue, given)
-    mappings = read_mappings(con, catalogue, workspace_mappings)
+    with all_at_once(catalogue, workspace_mappings, given):
+        check_params(catalogue, given)
+        mappings = read_mappings(con, catalogue, workspace_mappings)
+        _check_own_queries(con, catalogue, mappings)
     frozen = FrozenFiles(frozen_files).verified(con) if frozen_files else []
     report = BuildReport(run_id or uuid.uuid4().hex[:12])
     settings = digest(sorted((query_id, sorted(values.items())) for query_id, values in given.items()))
@@ -111,6 +116,23 @@ def build(
     checked = digest([layer_digest(catalogue, "checks"), found])
     _check(con, catalogue, given, today, runner, checked)
     return report
+
+
+def _check_own_queries(con: Connection, catalogue: Catalogue, mappings: Mappings) -> None:
+    """Refuse a wrong query of the user's before the first stage. Not looked at again until a query or a table has changed.
+
+    Raises:
+        QueryFileError: naming every problem of every query.
+    """
+    if not any(query.origin != "shipped" for layer in _LAYERS for query in catalogue.layer(layer)):
+        return
+    tables = [(table.name, table.columns) for table in mappings.tables]
+    state = digest([*(layer_digest(catalogue, layer) for layer in _LAYERS), *tables])
+    if con.execute("FROM ops.stages WHERE stage = 'queries' AND fingerprint = ?", [state]).fetchall():
+        return
+    if problems := catalogue_problems(catalogue, mappings, _LAYERS)[1]:
+        refuse(problems)
+    _note_stage(con, "queries", state)
 
 
 class _Runner:
@@ -136,10 +158,14 @@ class _Runner:
         self.report.stages.append(StageReport(stage, status, rows, time.monotonic() - started, tuple(rules)))
 
     def note(self, stage: str, fingerprint: str) -> None:
-        self.con.execute(
-            "INSERT OR REPLACE INTO ops.stages VALUES (?, ?, ?)",
-            [stage, fingerprint, datetime.now(tz=UTC).replace(tzinfo=None)],
-        )
+        _note_stage(self.con, stage, fingerprint)
+
+
+def _note_stage(con: Connection, stage: str, fingerprint: str) -> None:
+    con.execute(
+        "INSERT OR REPLACE INTO ops.stages VALUES (?, ?, ?)",
+        [stage, fingerprint, datetime.now(tz=UTC).replace(tzinfo=None)],
+    )
 
 
 def _mappings(con: Connection, mappings: Mappings) -> list[RuleOutcome]:

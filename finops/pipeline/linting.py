@@ -5,13 +5,14 @@ With a warehouse the rules are tried on its charges, in a transaction that is ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
-from finops.errors import FinopsError
+from finops.errors import ConfigError, FinopsError, QueryFileError
 from finops.pipeline.linted_mappings import line_notes, ties
 from finops.pipeline.linted_rules import Note, rule_notes
 from finops.rules.catalogue import Catalogue
@@ -57,6 +58,35 @@ def check_files(catalogue: Catalogue, mappings: Path | None, params: Params) -> 
     return lint, read
 
 
+def refuse(problems: Sequence[str]) -> NoReturn:
+    """Raise what is wrong with queries and mapping files.
+
+    Raises:
+        QueryFileError: all of it.
+    """
+    raise QueryFileError(
+        f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the queries and mapping files:\n  "
+        + "\n  ".join(problems),
+        next_step="Nothing was changed. docs/queries.md and docs/mappings.md say what the files must hold.",
+    )
+
+
+@contextmanager
+def all_at_once(catalogue: Catalogue, mappings: Path | None, params: Params) -> Iterator[None]:
+    """A problem of one file is told together with those of all others.
+
+    Raises:
+        QueryFileError, ConfigError: the problem, or all of them.
+    """
+    try:
+        yield
+    except (QueryFileError, ConfigError) as error:
+        problems = check_files(catalogue, mappings, params)[0].problems
+        if len(problems) > len(each_problem(error)):
+            refuse(problems)
+        raise
+
+
 def try_rules(
     con: Connection, catalogue: Catalogue, mappings: Mappings, folder: Path, params: Params, today: date, lint: Lint
 ) -> None:
@@ -67,7 +97,7 @@ def try_rules(
             classify(con, catalogue, params, today)
             outcomes = allocate(con, catalogue, params, today)
         except FinopsError as error:
-            lint.problems += _each(error)
+            lint.problems += each_problem(error)
             return
         lint.tried = True
         if not count(con, "FROM ledger.dimension"):
@@ -86,7 +116,7 @@ def _rolled_back(con: Connection) -> Iterator[None]:
         con.execute("ROLLBACK")
 
 
-def _each(error: FinopsError) -> list[str]:
+def each_problem(error: FinopsError) -> list[str]:
     """The problems of an error, one by one: some errors tell several in lines of their own."""
     first, *others = error.what.splitlines()
     if others and first.endswith(":"):

@@ -5,7 +5,7 @@ A file of the user's with the same relative path replaces ours; a new path adds 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,13 +66,13 @@ class Catalogue:
             (path, "yours") for path in theirs.values()
         ]
 
-    def readable(self) -> tuple[Catalogue, list[QueryFileError]]:
+    def readable(self, layers: Sequence[str] = LAYERS) -> tuple[Catalogue, list[QueryFileError]]:
         """The files that can be read, as a catalogue, and what is wrong with the others: for a check of all of them."""
         errors: list[QueryFileError] = []
         copy = Catalogue(self.overlay, self.shipped)
         for layer in LAYERS:
             found = []
-            for path, origin in self.paths(layer):
+            for path, origin in self.paths(layer) if layer in layers else ():
                 try:
                     found.append(read_query(path, layer, origin))
                 except QueryFileError as error:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from finops.errors import FinopsError, QueryFileError
 from finops.rules.catalogue import Catalogue
-from finops.rules.header import QueryFile, header_line, nearest
+from finops.rules.header import LAYERS, QueryFile, header_line, nearest
 from finops.rules.mappings import Mappings, store_mappings
 from finops.rules.run import BUILT_IN, bound_names, describe, used_parameters
 from finops.rules.shared import make_finding_tables, make_macros
+from finops.rules.sql_errors import line_of
 from finops.warehouse.connection import Connection, connect
 from finops.warehouse.schema import migrate
 
@@ -77,13 +78,16 @@ def check_catalogue(catalogue: Catalogue) -> int:
     return number
 
 
-def catalogue_problems(catalogue: Catalogue, mappings: Mappings | None = None) -> tuple[int, list[str]]:
+def catalogue_problems(
+    catalogue: Catalogue, mappings: Mappings | None = None, layers: Sequence[str] = LAYERS
+) -> tuple[int, list[str]]:
     """How many files there are, and what is wrong with them, each with its place.
 
     Args:
         mappings: the workspace's: rules may read its tables.
+        layers: only these are looked at.
     """
-    readable, errors = catalogue.readable()
+    readable, errors = catalogue.readable(layers)
     problems = [f"{error.where}: {error.what}" for error in errors]
     queries = list(readable)
     problems += list(_across_files(queries))
@@ -113,12 +117,12 @@ def query_problems(con: Connection, query: QueryFile) -> Iterator[tuple[str, str
     if query.layer == "normalise":  # its columns are checked where formats are read
         return
     path = str(query.path)
-    yield from ((path, problem) for problem in _header_problems(query))
+    yield from ((f"{path}{header_line(query.path, key)}", problem) for key, problem in _header_problems(query))
     try:
         used = used_parameters(con, query)
         unknown = list(_parameter_problems(query, used))
-        yield from ((path, problem) for problem in unknown)
-        if any("not declared" in problem for problem in unknown):
+        yield from ((path + line, problem) for line, problem in unknown)
+        if any("not declared" in problem for _, problem in unknown):
             return
         found = describe(con, query, {name: _stand_in(query, name) for name in used})
     except FinopsError as error:
@@ -127,14 +131,15 @@ def query_problems(con: Connection, query: QueryFile) -> Iterator[tuple[str, str
     yield from ((path, problem) for problem in column_problems(query, found))
 
 
-def _parameter_problems(query: QueryFile, used: set[str]) -> Iterator[str]:
+def _parameter_problems(query: QueryFile, used: set[str]) -> Iterator[tuple[str, str]]:
+    """Lines (``:7``, or nothing) and problems."""
     declared = {name for parameter in query.params.values() for name in bound_names(parameter)}
     yield from (
-        f"${name} is used but not declared{nearest(name, [*declared, *BUILT_IN])}"
+        (line_of(query, f"${name}"), f"${name} is used but not declared{nearest(name, [*declared, *BUILT_IN])}")
         for name in sorted(used - declared - set(BUILT_IN))
     )
     yield from (
-        f"parameter '{parameter.name}' is declared but not used"
+        ("", f"parameter '{parameter.name}' is declared but not used")
         for parameter in query.params.values()
         if not used.intersection(bound_names(parameter))
     )
@@ -147,29 +152,31 @@ def _stand_in(query: QueryFile, name: str) -> object:
     return {"integer": 1, "decimal": 1, "text": ""}.get(kind, _FOR_WINDOWS)
 
 
-def _header_problems(query: QueryFile) -> Iterator[str]:
+def _header_problems(query: QueryFile) -> Iterator[tuple[str, str]]:
+    """Keys and what is wrong with them."""
     extra = query.extra
     if "order" in extra and not isinstance(extra["order"], int):
-        yield f"order must be a whole number, not '{extra['order']}'"
+        yield "order", f"order must be a whole number, not '{extra['order']}'"
     if query.layer == "allocate" and extra.get("method") not in METHODS:
-        yield f"method must be one of {', '.join(METHODS)}{nearest(str(extra.get('method')), list(METHODS))}"
+        yield "method", f"method must be one of {', '.join(METHODS)}{nearest(str(extra.get('method')), list(METHODS))}"
     if extra.get("splits", "pools") != "pools":
-        yield f"splits must be 'pools', not '{extra['splits']}'"
+        yield "splits", f"splits must be 'pools', not '{extra['splits']}'"
     if "splits" in extra and extra.get("method") != "split":
-        yield f"a rule that splits pools has the method split, not {extra.get('method')}"
-    days = [extra[key] for key in ("valid_from", "valid_until") if key in extra]
-    yield from (f"'{day}' is no day such as 2026-10-01" for day in days if type(day) is not date)
+        yield "method", f"a rule that splits pools has the method split, not {extra.get('method')}"
+    keys = [key for key in ("valid_from", "valid_until") if key in extra]
+    days = [extra[key] for key in keys]
+    yield from ((key, f"'{extra[key]}' is no day such as 2026-10-01") for key in keys if type(extra[key]) is not date)
     if len(days) == 2 and all(type(day) is date for day in days) and days[0] >= days[1]:
-        yield f"valid_until {days[1]} is exclusive and must come after valid_from {days[0]}"
+        yield "valid_until", f"valid_until {days[1]} is exclusive and must come after valid_from {days[0]}"
     if query.layer == "checks" and extra.get("grade") not in GRADES:
-        yield f"grade must be one of {', '.join(GRADES)}{nearest(str(extra.get('grade')), list(GRADES))}"
+        yield "grade", f"grade must be one of {', '.join(GRADES)}{nearest(str(extra.get('grade')), list(GRADES))}"
     if query.layer == "classify":
         writes = extra.get("writes")
         if not isinstance(writes, list) or not writes:
-            yield f"writes must be a list of {', '.join(WRITES)}"
+            yield "writes", f"writes must be a list of {', '.join(WRITES)}"
         else:
             yield from (
-                f"writes: there is no column '{name}' to classify{nearest(str(name), list(WRITES))}"
+                ("writes", f"writes: there is no column '{name}' to classify{nearest(str(name), list(WRITES))}")
                 for name in writes
                 if name not in WRITES
             )

@@ -113,6 +113,8 @@ def read_query(path: Path, layer: str, origin: str = "shipped") -> QueryFile:
         )
     try:
         header = yaml.load(match["yaml"], _LOADER)  # noqa: S506
+    except ValueError as error:  # 2026-13-01
+        raise QueryFileError(f"the header has a value that is none: {error}", where=str(path)) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

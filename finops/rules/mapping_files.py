@@ -160,7 +160,11 @@ def read_lines(problems: Problems, spec: MappingFile, content: bytes) -> list[Li
         if (row[:1] in ([], [""]) and not any(map(str.strip, row))) or row[0].lstrip().startswith("#"):
             continue
         if len(row) != len(header):
-            problems.add(spec.name, number, f"{len(row)} cells, but the header has {len(header)} columns")
+            problems.add(
+                spec.name,
+                number,
+                f"{len(row)} cell{'s' if len(row) != 1 else ''}, but the header has {len(header)} columns",
+            )
             continue
         cells = dict(zip(header, map(str.strip, row), strict=True))
         if not all(map(cells.__getitem__, spec.required)):

@@ -86,7 +86,9 @@ def _read_csv(problems: Problems, name: str, path: Path, content: bytes) -> Refe
         if len(row) == len(header):
             rows.append([cell.strip() for cell in row])
         elif any(cell.strip() for cell in row):
-            problems.add(name, number, f"{len(row)} cells, but the header has {len(header)} columns")
+            problems.add(
+                name, number, f"{len(row)} cell{'s' if len(row) != 1 else ''}, but the header has {len(header)} columns"
+            )
     return ReferenceTable(path.stem, path, tuple(header), rows)
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 
 from finops.errors import QueryFileError
+
+
+def listed(problems: Sequence[str], place: str) -> str:
+    """One problem as it is; several in lines of their own below their number."""
+    if len(problems) == 1:
+        return problems[0]
+    return f"{len(problems)} problems in {place}:\n  " + "\n  ".join(problems)
 
 
 class Problems:
@@ -38,8 +46,7 @@ class Problems:
         if len(self.kept) == 1:
             raise self.kept[0]
         if self.kept:
-            listed = "\n  ".join(f"{error.where}: {error.what}" for error in self.kept)
             raise QueryFileError(
-                f"{len(self.kept)} problems in the queries:\n  {listed}",
+                listed([f"{error.where}: {error.what}" for error in self.kept], "the queries"),
                 next_step=next((error.next_step for error in self.kept if error.next_step), ""),
             )

@@ -37,6 +37,12 @@ def first_line(query: QueryFile) -> int:
     return text.count("\n", 0, max(text.find(query.body), 0)) + 1
 
 
+def line_of(query: QueryFile, text: str) -> str:
+    """Where a text first stands in the SQL, as ``:7``; empty if it does not."""
+    before, found, _ = query.body.partition(text)
+    return f":{first_line(query) + before.count(chr(10))}" if found else ""
+
+
 def _candidates(text: str) -> list[str]:
     found = re.search(r"^Candidate bindings: (.*)$", text, re.MULTILINE)
     return re.findall(r'"([^"]+)"', found[1]) if found else []
