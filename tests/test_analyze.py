@@ -45,6 +45,27 @@ def test_markdown_aligns_numbers_and_escapes_bars(loaded: Workspace) -> None:
     assert out == "| name | cost |\n| --- | ---: |\n| a\\|b | 1.5 |\n"
 
 
+def test_a_table_that_is_too_wide_is_still_read(loaded: Workspace) -> None:
+    """The names of its columns are folded; if that is not enough, its rows stand below each other. Nothing is left out."""
+    names = ["PreviousEffectiveCost", "UnallocatedEffectiveCost", "OtherwiseEffectiveCost", "AffectedEffectiveCost"]
+    columns = ", ".join(f"{number}.25 AS {name}" for number, name in enumerate([*names, *(f"{n}2" for n in names)]))
+    out = loaded.finops("analyze", "--sql", f"SELECT 'search' AS Team, {columns}", "--format", "table").out
+    assert [line.split()[0] for line in out.splitlines() if line.strip()][-1] == "search"
+    assert "Previous" in out and "PreviousEffectiveCost" not in out and max(map(len, out.splitlines())) <= 160
+
+    columns = ", ".join(f"'{'x' * 20} {number}' AS {'column' * 3}{number}" for number in range(9))
+    out = loaded.finops("analyze", "--sql", f"SELECT {columns}", "--format", "table").out
+    assert [line.split() for line in out.splitlines() if line] == [
+        [f"{'column' * 3}{number}", "x" * 20, str(number)] for number in range(9)
+    ]
+
+
+def test_a_table_without_rows_says_so(loaded: Workspace) -> None:
+    assert loaded.finops("analyze", "--sql", "SELECT 1 AS one WHERE false", "--format", "table").out.endswith(
+        "no rows\n"
+    )
+
+
 def test_table_is_for_people(loaded: Workspace) -> None:
     out = loaded.finops("analyze", "--sql", "SELECT 'x' AS name, 1234.5 AS cost", "--format", "table").out
     assert "1,234.50" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -20,10 +21,15 @@ from finops.errors import UsageError
 from finops.reports.money import plain
 from finops.warehouse.ask import Answer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet", "xlsx")
 BINARY = ("parquet", "xlsx")
 _SHOWN_ROWS = 200
 _SHEET_ROWS = 1_048_576
+_LINE = 12
+_BETWEEN = 3
 
 output_options: list[Callable[[Any], Any]] = [
     click.option(
@@ -177,25 +183,75 @@ def _numeric(type_: str) -> bool:
 
 
 def _table(answer: Result, file: IO[str], colour: bool) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column, type_ in zip(answer.columns, answer.types, strict=True):
-        table.add_column(
-            column, justify="right" if _numeric(type_) else "left", overflow="fold", no_wrap=_numeric(type_)
-        )
+    shown: list[list[str]] = []
     more = 0
     for index, row in enumerate(answer.rows):
         if index < _SHOWN_ROWS:
-            table.add_row(*(_shown(value) for value in row))
+            shown.append([_shown(value) for value in row])
         else:
             more += 1
     width = None if file is sys.stdout and sys.stdout.isatty() else 160
-    Console(file=file, no_color=not colour, highlight=False, markup=False, width=width).print(table)
+    console = Console(file=file, no_color=not colour, highlight=False, markup=False, width=width)
+    for names in ([str(each) for each in answer.columns], [_folded(each) for each in answer.columns]):
+        if _needed(names, answer.types, shown) <= console.width:
+            _print_columns(names, answer.types, shown, console)
+            break
+    else:
+        _print_records(answer, shown, console)
+    if not shown:
+        file.write("no rows\n")
     if more:
         file.write(f"… and {more:,} more rows: --format csv gives them all\n")
+
+
+def _folded(name: str) -> str:
+    """``PreviousEffectiveCost`` in lines: Previous, Effective, Cost."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "\n", name)
+
+
+def _widest(name: str) -> int:
+    return max(map(len, name.splitlines()), default=0)
+
+
+def _needed(names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """The width at which a table can be read: numbers and names of columns are whole, text is in lines of some length."""
+    total = 0
+    for index, (name, type_) in enumerate(zip(names, types, strict=True)):
+        widest = max((len(row[index]) for row in rows), default=0)
+        total += max(_widest(name), widest if _numeric(type_) else min(widest, _LINE)) + _BETWEEN
+    return total
+
+
+def _print_columns(names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name, type_ in zip(names, types, strict=True):
+        numeric = _numeric(type_)
+        table.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric, min_width=_widest(name)
+        )
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _print_records(answer: Result, rows: Sequence[Sequence[str]], console: Console) -> None:
+    """A row below the other, each with a line per column: for what is too wide for the terminal."""
+    from rich.table import Table
+
+    for row in rows:
+        record = Table.grid(padding=(0, 2))
+        record.add_column(style="bold", no_wrap=True)
+        record.add_column(overflow="fold")
+        for column, value in zip(answer.columns, row, strict=True):
+            if value:
+                record.add_row(column, value)
+        console.print(record)
+        console.print()
 
 
 def _shown(value: Any) -> str:
