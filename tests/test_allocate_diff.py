@@ -231,7 +231,8 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 def test_an_edit_is_compared_with_what_is_built(company: Workspace) -> None:
-    assert "Nobody gains or loses." in company.finops("allocate", "diff", "--format", "table").err
+    for shape in ("table", "csv"):
+        assert "Nobody gains or loses." in company.finops("allocate", "diff", "--format", shape).err
     map_to(company, "payments")
     teams = read(company.finops("allocate", "diff").out)
     assert [(row["team"], row["before"], row["after"], row["difference"]) for row in teams] == [

@@ -433,6 +433,34 @@ def test_a_file_that_the_journal_names_elsewhere_is_not_read(books: Books) -> No
         books.files.entries()
 
 
+def test_lines_that_git_could_not_merge_are_called_that(books: Books) -> None:
+    frozen(books)
+    header, line = books.files.journal.read_text().splitlines()
+    books.files.journal.write_text("\n".join([header, "<<<<<<< HEAD", line, "=======", line, ">>>>>>> close", ""]))
+    with pytest.raises(FrozenMonthError, match="git could not merge the journal") as error:
+        books.files.entries()
+    assert str(error.value.where).endswith("journal.csv:2")
+
+
+def test_a_freeze_that_is_killed_before_its_line_is_written_leaves_nothing_frozen(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con = books.ledger(BILL)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(FrozenFiles, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        books.freeze(con)
+    assert len(list(books.files.folder.glob("*.parquet"))) == 1
+    assert books.files.entries() == []
+    books.freeze(con)
+    assert list(books.files.frozen()) == [SEPTEMBER]
+
+
+def test_a_bill_may_be_in_points(books: Books) -> None:
+    con = books.ledger([charge("spent", "12.5", BillingCurrency="REWARD POINTS")])
+    books.freeze(con)
+    assert books.files.frozen()[SEPTEMBER].billed == {"REWARD POINTS": Decimal("12.5")}
+
+
 # --- what speaks against freezing
 
 

@@ -111,6 +111,8 @@ def diff(
         click.echo(dumps(_data(found, names, cost)))
     elif chosen == "csv":
         _csv(*(_move_rows(found) if moves else _team_rows(found)))
+        if not found.moves:
+            app.say(_nothing(found))
     else:
         _show(app, found, names, cost, moves)
 
@@ -207,7 +209,7 @@ def _show(app: App, found: Comparison, names: tuple[str, str], cost: str, moves:
     sums = ", ".join(Money(total, currency).text for currency, total, _ in found.totals)
     app.say(f"Before ({before}) and after ({after}) the {said} adds up to the same: {sums or 'nothing'}.")
     if not found.moves:
-        app.say("Nobody gains or loses." if found.totals else "There are no charges to compare.")
+        app.say(_nothing(found))
         return
     if not moves:
         rows = [
@@ -231,6 +233,10 @@ def _show(app: App, found: Comparison, names: tuple[str, str], cost: str, moves:
     print_table(app, columns, shown, right=("moves",))
     if len(found.moves) > len(shown):
         app.say(f"… and {len(found.moves) - len(shown)} smaller moves: --moves --format csv gives them all.")
+
+
+def _nothing(found: Comparison) -> str:
+    return "Nobody gains or loses." if found.totals else "There are no charges to compare."
 
 
 def _signed(amount: Decimal, currency: str) -> str:

@@ -63,6 +63,7 @@ def freeze(con: Connection, files: FrozenFiles, month: date, by: str, reason: st
         con: the allocation is up to date.
         month: its first day; ``refuse_freezing`` had nothing against it.
     """
+    files.begin()
     with transaction(con):
         booked = take_snapshot(con, files, month)
     entry = Entry(

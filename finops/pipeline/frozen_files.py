@@ -28,7 +28,8 @@ COLUMNS = (
     "time", "action", "month", "by", "reason", "charges", "billed", "effective", "snapshot", "sha256", "finops"
 )  # fmt: skip
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-_SUM = re.compile(r"(\S+) (-?\d+(?:\.\d+)?)")
+_SUM = re.compile(r"(\S.*) (-?\d+(?:\.\d+)?)")  # a bill may be in "REWARD POINTS"
+_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
 @dataclass(frozen=True)
@@ -129,26 +130,35 @@ class FrozenFiles:
             )
         return FrozenMonth(entry, snapshot, tuple(notes.get("columns", "").split(",")))
 
+    def begin(self) -> None:
+        """Make an empty journal if there is none, so that a freeze that is killed never leaves a file without one."""
+        if not self.journal.is_file():
+            self._write(_line(COLUMNS))
+
     def append(self, entry: Entry) -> None:
         """Add a line. The journal is replaced as a whole: it is never half written."""
+        self.begin()
+        before = self.journal.read_bytes()
+        ended = before if not before or before.endswith(b"\n") else before + b"\n"
+        self._write(ended + _line(_cells(entry)))
+
+    def _write(self, content: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        before = self.journal.read_bytes() if self.journal.is_file() else b""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        if not before:
-            writer.writerow(COLUMNS)
-        elif not before.endswith(b"\n"):
-            text.write("\n")
-        writer.writerow(_cells(entry))
         partial = self.folder / f".{JOURNAL}.{os.getpid()}.partial"
         try:
             with partial.open("wb") as file:
-                file.write(before + text.getvalue().encode())
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.journal)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
 
 
 def standing(entries: Sequence[Entry]) -> dict[date, Entry]:
@@ -191,7 +201,15 @@ def _read(path: Path) -> list[Entry]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise FrozenMonthError(f"the journal cannot be read: {error}", where=str(path), next_step=_REPAIR) from error
-    rows = csv.reader(text.splitlines(keepends=True))
+    lines = text.splitlines(keepends=True)
+    marked = [number for number, line in enumerate(lines, start=1) if line.startswith(_MARKERS)]
+    if marked:
+        raise FrozenMonthError(
+            "git could not merge the journal: the lines of two branches are between its markers",
+            where=f"{path}:{marked[0]}",
+            next_step="Keep both sides, by time, without the markers; of a month that both froze, the line that finance booked.",
+        )
+    rows = csv.reader(lines)
     header = next(rows, [])
     if tuple(header) != COLUMNS:
         raise FrozenMonthError(
