@@ -10,7 +10,7 @@ why: >
 misses: >
   Names and cost centres are those of teams.csv today, of a frozen month too: only its amounts are kept. A bill that states no
   account has an empty one.
-reads: [allocation.charges, mapping.teams]
+reads: [allocation.charges, ledger.dimensions, mapping.teams]
 params:
   period: {type: period, default: last-month, help: "The billing months to add up, by the day on which the billing period begins"}
 columns:
@@ -29,37 +29,35 @@ columns:
   EffectiveCost: The same amortised, commitments and their fees spread over what they cover
   ChargeCount: Rows of the bill, or shares of rows
 */
-WITH shares AS (
+WITH shares AS (            -- names come later: of ten million charges there are not many kinds
     SELECT
-        CAST(date_trunc('month', BillingPeriodStart) AS DATE) AS BillingMonth,
-        Team,
-        SubAccountId,
-        SubAccountName,
-        ServiceName,
-        BillingCurrency,
-        InvoiceIssuerName,
+        BillingPeriodStart,
         BillingAccountId,
-        InvoiceId,
-        AllocatedBilledCost AS billed,
-        AllocatedEffectiveCost AS effective
+        x_DimensionId,
+        Team,
+        sum(AllocatedBilledCost) AS billed,
+        sum(AllocatedEffectiveCost) AS effective,
+        count(*) AS charges
     FROM allocation.charges
     WHERE BillingPeriodStart >= CAST($period_start AS DATE) AND BillingPeriodStart < CAST($period_end AS DATE)
+    GROUP BY ALL
 ),
 sums AS (
     SELECT
-        BillingMonth,
-        Team,
-        SubAccountId,
-        ServiceName,
-        BillingCurrency,
-        InvoiceIssuerName,
-        BillingAccountId,
-        InvoiceId,
-        max(SubAccountName) AS account_name,
-        sum(billed) AS BilledCost,
-        sum(effective) AS EffectiveCost,
-        count(*) AS ChargeCount
+        CAST(date_trunc('month', shares.BillingPeriodStart) AS DATE) AS BillingMonth,
+        shares.Team,
+        kinds.SubAccountId,
+        kinds.ServiceName,
+        kinds.BillingCurrency,
+        kinds.InvoiceIssuerName,
+        shares.BillingAccountId,
+        kinds.InvoiceId,
+        max(kinds.SubAccountName) AS account_name,
+        sum(shares.billed) AS BilledCost,
+        sum(shares.effective) AS EffectiveCost,
+        CAST(sum(shares.charges) AS BIGINT) AS ChargeCount
     FROM shares
+    JOIN ledger.dimensions AS kinds ON kinds.x_DimensionId = shares.x_DimensionId
     GROUP BY ALL
 ),
 chargeback AS (             -- an account that was renamed has one name in all its lines
