@@ -147,7 +147,7 @@ BROKEN = {
     "unknown mapping file": (EXAMPLE.replace("teams:", "taems:"), "no rule reads a file of this name; did you mean 'teams.csv'?"),
     "no yaml": (EXAMPLE + "  - {", "is not YAML"),
     "nothing expected": (EXAMPLE.split("expect:", maxsplit=1)[0], "lacks 'expect'"),
-    "no number": (EXAMPLE.replace("cost: 10", "cost: ten"), "a number cannot be read"),
+    "no number": (EXAMPLE.replace("cost: 10", "cost: ten"), "cost is a number, not 'ten'"),
     "no table": (EXAMPLE + "inventory: {resorces: [{a: 1}]}", "resorces"),
 }  # fmt: skip
 

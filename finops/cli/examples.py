@@ -61,7 +61,7 @@ def _print(app: App, trial: Trial) -> None:
     word = click.style(f"{trial.status:<7}", fg=_COLOURS[trial.status]) if app.colour else f"{trial.status:<7}"
     click.echo(f"{word} {trial.name}")
     if trial.problem:
-        click.echo(f"          {trial.problem}")
+        click.echo("          " + trial.problem.replace("\n", "\n          "))
     for title, rows in (("expected, not found", trial.missing), ("found, not expected", trial.unexpected)):
         for row in rows:
             click.echo(f"          {title}: {_row(row)}")

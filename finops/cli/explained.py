@@ -166,7 +166,7 @@ def _splits(splits: Sequence[Row], example: Row) -> Iterator[str]:
         last = (chosen or spans)[-1]
         for split in spans:
             if split is not last:
-                yield f"{_head(split)}; --month {split['month']} shows it"
+                yield f"{_head(split)}; {_option(split)} shows it"
         named = f" ({last['name']})" if last["name"] and last["name"] != pool else ""
         yield f"{_head(last)}{named}"
         if last["basis"]:
@@ -197,13 +197,21 @@ def _holds(split: Row, example: Row) -> bool:
     )
 
 
+def _is_whole(split: Row) -> bool:
+    """Does it hold for the whole month?"""
+    return (split["valid_from"] or "").endswith("-01") and (split["valid_until"] or "").endswith("-01")
+
+
+def _option(split: Row) -> str:
+    """What shows a split that is not shown here."""
+    return f"--month {split['month']}" if _is_whole(split) else f"--day {(split['valid_from'] or '')[:10]}"
+
+
 def _head(split: Row) -> str:
-    begins = split["valid_from"] or ""
-    whole = begins.endswith("-01") and (split["valid_until"] or "").endswith("-01")
-    days = split["month"] if whole else f"{begins} until {split['valid_until']} (exclusive)"
+    days = f"in {split['month']}" if _is_whole(split) else _span(split["valid_from"], split["valid_until"])
     frozen = ", frozen" if split["frozen_month"] else ""
     return (
-        f"pool {split['pool']} in {days}{frozen}: {split['rows']:,} charge{'s' if split['rows'] > 1 else ''}, "
+        f"pool {split['pool']} {days}{frozen}: {split['rows']:,} charge{'s' if split['rows'] > 1 else ''}, "
         f"{split['currency'] or 'no currency'} {_cell(split['billed_cost'])}"
     )
 

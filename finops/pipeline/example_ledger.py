@@ -10,7 +10,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,19 @@ def charge_problems(charge: Mapping[str, Any]) -> Iterator[str]:
         yield f"every is hour, day or month, not '{charge['every']}'"
 
 
+def _number(charge: Mapping[str, Any], key: str, default: object) -> Decimal:
+    """An amount as it is written.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    given = charge.get(key, default)
+    try:
+        return Decimal(str(given))
+    except InvalidOperation as error:
+        raise ValueError(f"{key} is a number, not '{given}'") from error
+
+
 def _add(con: Connection, number: int, charge: Mapping[str, Any], slices: dict[tuple[str, str, date], int]) -> None:
     for problem in charge_problems(charge):
         raise ValueError(problem)
@@ -84,9 +97,9 @@ def _add(con: Connection, number: int, charge: Mapping[str, Any], slices: dict[t
     every = str(charge.get("every", "day"))
     start = _moment(charge.get("from", TODAY - timedelta(days=1)))
     until = _moment(charge.get("until", start + _STEP[every]))
-    cost = Decimal(str(charge.get("cost", 0)))
-    effective = Decimal(str(charge.get("effective", cost)))
-    quantity = charge.get("quantity")
+    cost = _number(charge, "cost", 0)
+    effective = _number(charge, "effective", cost)
+    quantity = None if charge.get("quantity") is None else _number(charge, "quantity", 0)
     source, account = str(charge.get("source", "test")), str(charge.get("account", "payer"))
     rows = []
     while start < until:
@@ -97,7 +110,7 @@ def _add(con: Connection, number: int, charge: Mapping[str, Any], slices: dict[t
         "INSERT INTO ledger.charge (slice_id, dimension_id, BilledCost, EffectiveCostDelta, ContractedCostDelta, "
         "ListCostDelta, ConsumedQuantity, ChargePeriodStart, ChargePeriodMicroseconds) "
         f"SELECT unnest(?), {number}, ?::DECIMAL(38, 18), ?::DECIMAL(38, 18), 0, 0, ?::DECIMAL(38, 12), unnest(?), ?",
-        [[row[0] for row in rows], cost, _EXACT.subtract(effective, cost), None if quantity is None else Decimal(str(quantity)),
+        [[row[0] for row in rows], cost, _EXACT.subtract(effective, cost), quantity,
          [row[1] for row in rows], _STEP[every] // timedelta(microseconds=1)],
     )  # fmt: skip
     for (name, payer, month), slice_id in slices.items():

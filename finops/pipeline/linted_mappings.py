@@ -41,17 +41,21 @@ def line_notes(con: Connection, catalogue: Catalogue, mappings: Mappings, folder
         idle = [line for line in lines if str(line.number) not in known and f"={line[spec.key[0]]}" not in known]
         if not idle:
             continue
-        shown = ", ".join(f"{line.number} ({line[spec.key[-1]]})" for line in idle[:_SHOWN])
-        more = f" and {len(idle) - _SHOWN:,} more" if len(idle) > _SHOWN else ""
-        what = "line matches" if len(idle) == 1 else "lines match"
         notes.append(
             Note(
                 "unused lines",
                 f"{folder / name}:{idle[0].number}",
-                f"{len(idle):,} of {len(lines):,} {what} nothing that a line before does not take: {shown}{more}",
+                _idle([f"{line.number} ({line[spec.key[-1]]})" for line in idle[:_SHOWN]], len(idle), len(lines)),
             )
         )
     return notes
+
+
+def _idle(shown: Sequence[str], idle: int, lines: int) -> str:
+    if idle == 1:
+        return f"line {shown[0]} matches nothing, or only what other lines take"
+    more = f" and {idle - len(shown):,} more" if idle > len(shown) else ""
+    return f"{idle:,} of {lines:,} lines match nothing, or only what other lines take: {', '.join(shown)}{more}"
 
 
 def ties(con: Connection, mappings: Mappings, folder: Path) -> list[Note]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from finops.errors import QueryFileError
 
@@ -42,10 +43,22 @@ _OPTIONAL: dict[str, set[str]] = {
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
 
-class _Exact(_LOADER):  # type: ignore[valid-type,misc]
+class _Strict(_LOADER):  # type: ignore[valid-type,misc]
+    """Tells the line of a day that there is not, such as 2026-13-01."""
+
+
+class _Exact(_Strict):
     """Reads a number with a point as it is written."""
 
 
+def _day(loader: Any, node: Any) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        raise ConstructorError(None, None, f"'{node.value}' is no day: {error}", node.start_mark) from error
+
+
+_Strict.add_constructor("tag:yaml.org,2002:timestamp", _day)
 _Exact.add_constructor("tag:yaml.org,2002:float", lambda loader, node: Decimal(str(node.value).replace("_", "")))
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/", re.DOTALL)
 _PARAMETER_KEYS = {"type", "default", "unit", "help"}
@@ -112,9 +125,7 @@ def read_query(path: Path, layer: str, origin: str = "shipped") -> QueryFile:
             next_step="Open the file with /* id: …, title: …, version: 1, owner: …, why: … */ (see docs/queries.md).",
         )
     try:
-        header = yaml.load(match["yaml"], _LOADER)  # noqa: S506
-    except ValueError as error:  # 2026-13-01
-        raise QueryFileError(f"the header has a value that is none: {error}", where=str(path)) from error
+        header = yaml.load(match["yaml"], _Strict)  # noqa: S506
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

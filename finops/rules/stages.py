@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from finops.errors import QueryFileError
@@ -175,7 +176,13 @@ def check(con: Connection, catalogue: Catalogue, params: Params, today: date) ->
 
 
 def _sentence(row: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in row.items() if value is not None)
+    return ", ".join(f"{name} {_short(value)}" for name, value in row.items() if value is not None)
+
+
+def _short(value: object) -> str:
+    """An amount without the zeros at its end."""
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return text.rstrip("0").rstrip(".") if isinstance(value, Decimal) and "." in text else text
 
 
 def _refuse_repeats(con: Connection, query: QueryFile, key: str) -> None:
