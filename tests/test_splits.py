@@ -280,7 +280,8 @@ def test_an_empty_basis_may_be_an_error(divide: Divide) -> None:
     with pytest.raises(AllocationError) as error:
         divide([{"cost": 100, **NAT}], [{"pool": "platform", "split": "by_cost", "fallback": "error"}])
     assert error.value.what == (
-        "pool 'platform' has nothing to be divided by in 2026-10 (USD): rule 'by_cost' gives no weight above zero (pools.csv:2)"
+        "mappings/pools.csv:2: pool 'platform' has nothing to be divided by in 2026-10 (USD): "
+        "rule 'by_cost' gives no weight above zero"
     )
 
 
@@ -297,12 +298,28 @@ def test_an_empty_basis_may_be_an_error(divide: Divide) -> None:
         "-100",
         "0.07",
         "99999999999.999999999999999999",
+        "99999999999999999999.999999999999999999",
     ],
 )
 def test_any_amount_adds_up(divide: Divide, amount: str) -> None:
     con = divide([{"cost": amount, "quantity": "0.333333333333", **NAT}], [{"pool": "platform", "split": "even"}])
     assert list(shares(con)) == ["ml", "search", "vision"]
     assert con.execute("SELECT sum(AllocatedBilledCost) FROM allocation.charges").fetchone() == (Decimal(amount),)
+
+
+def test_byte_seconds_of_many_petabytes_are_shared(divide: Divide) -> None:
+    """Google Cloud measures storage so: ten petabytes for a day are 8.64e20, more than 20 digits hold."""
+    quantity = "864000000000000000000.000000000001"
+    con = divide(
+        [{"cost": 1, "quantity": quantity, **NAT}, {"quantity": quantity}], [{"pool": "platform", "split": "even"}]
+    )
+    asked = "SELECT Team, AllocatedConsumedQuantity FROM allocation.charges ORDER BY ALL"
+    assert con.execute(asked).fetchall() == [
+        ("ml", Decimal("288000000576000000000.000000000001")),
+        ("search", Decimal("287999999712000000000")),
+        ("unallocated", Decimal(quantity)),
+        ("vision", Decimal("287999999712000000000")),
+    ]
 
 
 def test_what_is_too_small_to_divide_goes_to_the_first(divide: Divide) -> None:

@@ -13,11 +13,11 @@ from finops.rules.catalogue import Catalogue
 from finops.rules.contract import refuse_columns
 from finops.rules.header import QueryFile
 from finops.rules.outcomes import RuleOutcome
-from finops.rules.problems import Problems
+from finops.rules.problems import Problems, listed
 from finops.rules.run import Params, columns_of, count, materialise, parameter_values
-from finops.rules.tagging import POOLS, is_splitting
+from finops.rules.tagging import POOLS, WHOLE_WEIGHT, answer_of, is_splitting, when_valid
 from finops.warehouse.connection import Connection
-from finops.warehouse.shares import BEGINNING, END, WEIGHT
+from finops.warehouse.shares import BEGINNING, WEIGHT
 
 _UNIT = "1000000000"
 _PLACE = "month, valid_from, valid_until, BillingCurrency"
@@ -46,7 +46,7 @@ def split(con: Connection, catalogue: Catalogue, params: Params, today: date) ->
         _months_in_use(con)
         _steps(con)
         _shares(con)
-    for table in ("given", "matched", "known_pool", "demand", "segment", "step", "path"):
+    for table in ("given", "matched", "said", "known_pool", "demand", "segment", "step", "path"):
         con.execute(f"DROP TABLE IF EXISTS temp.{table}")
     return outcomes
 
@@ -59,42 +59,55 @@ def _ask(con: Connection, query: QueryFile, params: Params, today: date) -> Rule
     refuse_columns(query, columns)
     if not matched:
         return RuleOutcome(query.id, 0, 0)
-    weight = "Percent" if "Percent" in columns else "Weight"
-    begins = f"coalesce(CAST(r.ValidFrom AS TIMESTAMP), {BEGINNING})" if "ValidFrom" in columns else BEGINNING
-    ends = f"coalesce(CAST(r.ValidUntil AS TIMESTAMP), {END})" if "ValidUntil" in columns else END
+    begins, ends = when_valid(query, columns)
+    weight = "CAST(Percent AS DECIMAL(38, 18))" if "Percent" in columns else WHOLE_WEIGHT
+    currency = "nullif(upper(trim(r.BillingCurrency)), '')" if "BillingCurrency" in columns else "NULL::VARCHAR"
+    reason = "r.x_AllocationReason" if "x_AllocationReason" in columns else "NULL::VARCHAR"
+    with answer_of(con, query):
+        con.execute(
+            f"""CREATE OR REPLACE TEMP TABLE said AS
+            SELECT p.pool, {begins} AS valid_from, {ends} AS valid_until, {currency} AS BillingCurrency,
+                coalesce(nullif(trim(r.Team), ''), 'unallocated') AS Team, {weight} AS basis, {reason} AS reason
+            FROM temp.matched AS r JOIN mapping.pools AS p ON p.pool = r.Pool AND p.split = $rule
+            WHERE {begins} < {ends}""",
+            {"rule": query.id},
+        )
     if "Percent" in columns:
-        _refuse_percentages(con, str(query.path), begins, ends)
-    currency = "nullif(upper(trim(r.BillingCurrency)), '')" if "BillingCurrency" in columns else "NULL"
-    reason = "r.x_AllocationReason" if "x_AllocationReason" in columns else "NULL"
+        _refuse_percentages(con, str(query.path))
     con.execute(
-        f"""INSERT INTO temp.given
-        SELECT p.pool, {begins}, {ends}, {currency}, coalesce(q.pool, r.Team), CAST(r.{weight} AS DECIMAL(38, 18)),
-            $rule, $version, {reason}
-        FROM temp.matched AS r
-        JOIN mapping.pools AS p ON p.pool = r.Pool AND p.split = $rule
-        LEFT JOIN mapping.pools AS q ON q.pool = r.Team
-        WHERE r.Team IS NOT NULL AND {begins} < {ends}""",
+        "INSERT INTO temp.given SELECT pool, valid_from, valid_until, BillingCurrency, Team, basis, $rule, $version, reason "
+        "FROM temp.said",
         {"rule": query.id, "version": query.version},
     )
     pools = count(con, "FROM (SELECT DISTINCT pool FROM temp.given WHERE rule_id = $rule)", {"rule": query.id})
     return RuleOutcome(query.id, pools, pools)
 
 
-def _refuse_percentages(con: Connection, path: str, begins: str, ends: str) -> None:
-    """Percentages of a pool add up to 100 at every moment at which there are any."""
+def _refuse_percentages(con: Connection, path: str) -> None:
+    """Percentages of a pool are not negative, and add up to 100 in each currency at every moment at which there are any."""
     wrong = con.execute(
-        f"""WITH r AS (SELECT *, {begins} AS begins, {ends} AS ends FROM temp.matched AS r),
-        moments AS (SELECT DISTINCT Pool, begins AS moment FROM r UNION SELECT DISTINCT Pool, ends FROM r),
+        f"""WITH moments AS (
+            SELECT DISTINCT pool, moment, currency FROM temp.said, unnest([valid_from, valid_until]) AS m(moment),
+                (SELECT DISTINCT BillingCurrency AS currency FROM temp.said)
+        ),
         sums AS (
-            SELECT m.Pool, m.moment, sum(CAST(r.Percent AS DECIMAL(38, 18))) AS total
-            FROM moments AS m JOIN r ON r.Pool = m.Pool AND m.moment >= r.begins AND m.moment < r.ends
+            SELECT m.pool, m.moment, m.currency, sum(s.basis) AS total, min_by(s.Team, s.basis) AS team, min(s.basis) AS least
+            FROM moments AS m
+            JOIN temp.said AS s ON s.pool = m.pool AND m.moment >= s.valid_from AND m.moment < s.valid_until
+                AND (s.BillingCurrency IS NULL OR s.BillingCurrency = m.currency)
             GROUP BY ALL
         )
-        SELECT Pool, moment::DATE, total FROM sums WHERE total <> 100 ORDER BY ALL LIMIT 5"""
+        SELECT pool, CASE WHEN moment > {BEGINNING} THEN moment::DATE END AS day, currency, total, team, least
+        FROM sums WHERE total <> 100 OR least < 0 ORDER BY ALL LIMIT 5"""
     ).fetchall()
     if wrong:
-        told = "; ".join(f"pool '{pool}' from {day}: {total.normalize():f} %" for pool, day, total in wrong)
-        raise QueryFileError(f"percentages must add up to 100: {told}", where=path)
+        told = "; ".join(
+            f"pool '{pool}'{f' from {day}' if day else ''}{f' in {currency}' if currency else ''}: {total.normalize():f} %"
+            + (f", with {least.normalize():f} % for '{team}'" if least < 0 else "")
+            for pool, day, currency, total, team, least in wrong
+        )
+        positive = " and not be negative" if any(least < 0 for *_, least in wrong) else ""
+        raise QueryFileError(f"percentages must add up to 100{positive}: {told}", where=path)
 
 
 def _refuse_circles(con: Connection) -> None:
@@ -179,7 +192,7 @@ def _steps(con: Connection) -> None:
             string_agg(DISTINCT g.reason, '; ' ORDER BY g.reason) AS reason
         FROM temp.demand AS d
         JOIN temp.segment AS s ON s.month = d.month
-        JOIN temp.given AS g ON g.pool = d.pool AND (g.BillingCurrency IS NULL OR g.BillingCurrency = d.BillingCurrency)
+        JOIN temp.given AS g ON g.pool = d.pool AND (g.BillingCurrency IS NULL OR g.BillingCurrency = upper(d.BillingCurrency))
             AND g.valid_from <= s.valid_from AND g.valid_until >= s.valid_until
         GROUP BY ALL HAVING sum(greatest(g.basis, 0)) > 0"""
     )
@@ -228,8 +241,9 @@ def _fall_back(con: Connection) -> None:
     ).fetchall()
     if wrong:
         raise AllocationError(
-            "; ".join(f"pool '{pool}' has nothing to be divided by in {month} ({currency}): rule '{rule}' gives no weight above "
-                      f"zero (pools.csv:{line})" for pool, month, currency, line, rule in wrong),
+            listed([f"mappings/pools.csv:{line}: pool '{pool}' has nothing to be divided by in {month} ({currency}): "
+                    f"rule '{rule}' gives no weight above zero" for pool, month, currency, line, rule in wrong],
+                   "shared costs"),
             next_step="Its fallback is 'error'. Another one (even, unallocated) lets the build go on.",
         )  # fmt: skip
     version = "(SELECT coalesce(max(rule_version), 1) FROM temp.given AS g WHERE g.rule_id = e.split)"

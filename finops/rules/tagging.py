@@ -6,17 +6,19 @@ Every rule of ``queries/allocate/`` but those that split is asked once, and answ
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
 
 from finops.errors import QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import refuse_columns
-from finops.rules.header import QueryFile, nearest
+from finops.rules.header import QueryFile, header_line, nearest
 from finops.rules.outcomes import RuleOutcome
-from finops.rules.problems import Problems
+from finops.rules.problems import Problems, listed
 from finops.rules.run import Params, columns_of, count, materialise, parameter_values
-from finops.warehouse.connection import Connection
+from finops.rules.sql_errors import line_of
+from finops.warehouse.connection import Connection, DatabaseError
 from finops.warehouse.shares import BEGINNING, END
 
 POOLS = "SELECT pool FROM mapping.pools UNION SELECT pool FROM temp.given"
@@ -57,16 +59,21 @@ def tag(con: Connection, catalogue: Catalogue, params: Params, today: date) -> l
             if not matched:
                 outcomes.append(RuleOutcome(query.id, 0, 0))
                 continue
-            _normalise(con, query, columns)
-            weighs = "Weight" in columns
-            _refuse_two_answers(con, query, weighs)
-            if weighs:
-                _pool_weights(con, query)
-            outcomes.append(_take(con, query, weighs))
+            with answer_of(con, query):
+                outcomes.append(_decide(con, query, columns))
     problems.tell()
     for table in ("matched", "answer", "weighed", "piece"):
         con.execute(f"DROP TABLE IF EXISTS temp.{table}")
     return outcomes
+
+
+def _decide(con: Connection, query: QueryFile, columns: dict[str, str]) -> RuleOutcome:
+    _normalise(con, query, columns)
+    weighs = "Weight" in columns
+    _refuse_two_answers(con, query, weighs)
+    if weighs:
+        _pool_weights(con, query)
+    return _take(con, query, weighs)
 
 
 def _sum_up_months(con: Connection) -> None:
@@ -88,19 +95,49 @@ def _sum_up_months(con: Connection) -> None:
 
 
 def _normalise(con: Connection, query: QueryFile, columns: dict[str, str]) -> None:
-    """``temp.answer``: what the rule said, within the days in which the rule itself holds."""
+    """``temp.answer``: what the rule said, within the days in which the rule itself holds. No name is no answer; the weight
+    of no name is nobody's, not the others'."""
+    begins, ends = when_valid(query, columns)
+    team, weight = "nullif(trim(Team), '')", "CAST(NULL AS DECIMAL(38, 18))"
+    if "Weight" in columns:
+        team, weight = f"coalesce({team}, 'unallocated')", WHOLE_WEIGHT
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE answer AS SELECT CAST(x_DimensionId AS BIGINT) AS dimension_id, {begins} AS valid_from, "
+        f"{ends} AS valid_until, {team} AS Team, {weight} AS basis, x_AllocationReason AS reason FROM temp.matched "
+        f"WHERE {team} IS NOT NULL AND x_DimensionId IS NOT NULL AND {begins} < {ends}"
+    )
+
+
+WHOLE_WEIGHT = (
+    "CASE WHEN abs(Weight) >= 1000000000000000000 THEN error('a weight is below 10^18, not ' || Weight) "
+    "ELSE CAST(Weight AS DECIMAL(38, 18)) END"
+)
+"""A weight as it is kept: sums of many of them have to fit too."""
+
+
+def when_valid(query: QueryFile, columns: dict[str, str]) -> tuple[str, str]:
+    """SQL for the beginning and the end of an answer: what its row says, within what the rule's header says."""
     begins = f"TIMESTAMP '{query.extra['valid_from']}'" if query.extra.get("valid_from") else BEGINNING
     ends = f"TIMESTAMP '{query.extra['valid_until']}'" if query.extra.get("valid_until") else END
     if "ValidFrom" in columns:
         begins = f"greatest({begins}, coalesce(CAST(ValidFrom AS TIMESTAMP), {BEGINNING}))"
     if "ValidUntil" in columns:
         ends = f"least({ends}, coalesce(CAST(ValidUntil AS TIMESTAMP), {END}))"
-    weight = "CAST(Weight AS DECIMAL(38, 18))" if "Weight" in columns else "CAST(NULL AS DECIMAL(38, 18))"
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE answer AS SELECT x_DimensionId AS dimension_id, {begins} AS valid_from, "
-        f"{ends} AS valid_until, Team, {weight} AS basis, x_AllocationReason AS reason FROM temp.matched "
-        f"WHERE Team IS NOT NULL AND x_DimensionId IS NOT NULL AND {begins} < {ends}"
-    )
+    return begins, ends
+
+
+@contextmanager
+def answer_of(con: Connection, query: QueryFile) -> Iterator[None]:
+    """What the database can't do with a rule's answer is the rule's problem.
+
+    Raises:
+        QueryFileError: in place of the database's error.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        told = str(error).splitlines()[0].strip().removeprefix("Invalid Input Error: ")
+        raise QueryFileError(f"its answer can't be used: {told}", where=str(query.path)) from error
 
 
 def _refuse_two_answers(con: Connection, query: QueryFile, weighs: bool) -> None:
@@ -142,10 +179,11 @@ def _pool_weights(con: Connection, query: QueryFile) -> None:
         ),
         listed AS (
             SELECT dimension_id, valid_from, valid_until, min(reason) AS reason,
-                list({'team': Team, 'basis': basis} ORDER BY Team) FILTER (basis > 0) AS weights
+                coalesce(list({'team': Team, 'basis': basis} ORDER BY Team) FILTER (basis > 0),
+                         [{'team': 'unallocated', 'basis': 0}]) AS weights
             FROM summed GROUP BY ALL
         )
-        SELECT *, $rule || ':' || left(md5(CAST(coalesce(weights, []) AS VARCHAR)), 12) AS pool FROM listed""",
+        SELECT *, $rule || ':' || left(md5(CAST(weights AS VARCHAR)), 12) AS pool FROM listed""",
         {"rule": query.id},
     )
     con.execute(
@@ -218,7 +256,7 @@ def refuse_equal_orders(queries: list[QueryFile]) -> None:
         if one.order == other.order:
             raise QueryFileError(
                 f"order {one.order} is taken by '{one.id}' and '{other.id}': which of the two wins must not depend on chance",
-                where=str(other.path),
+                where=f"{other.path}{header_line(other.path, 'order')}",
             )
 
 
@@ -231,7 +269,7 @@ def refuse_unknown_teams(con: Connection, catalogue: Catalogue) -> None:
     problems = list(_unknown_teams(con, catalogue))
     if problems:
         raise QueryFileError(
-            "; ".join(problems), next_step="Add the team to mappings/teams.csv, or correct the rule's SQL."
+            listed(problems, "the queries"), next_step="Add the team to mappings/teams.csv, or correct the rule's SQL."
         )
 
 
@@ -246,5 +284,6 @@ def _unknown_teams(con: Connection, catalogue: Catalogue) -> Iterator[str]:
         "WHERE Team <> 'unallocated' AND Team NOT IN (SELECT team FROM mapping.teams) ORDER BY ALL"
     ).fetchall()
     for rule, team in found:
-        path = catalogue.get(rule, "allocate").path
-        yield f"{path}: returns the team '{team}', which teams.csv does not have{nearest(team, known)}"
+        query = catalogue.get(rule, "allocate")
+        place = f"{query.path}{line_of(query, repr(team))}"
+        yield f"{place}: returns the team '{team}', which teams.csv does not have{nearest(team, known)}"
