@@ -17,7 +17,7 @@ reads: [allocation.remaining, allocation.tagged, ledger.dimensions, ledger.charg
 WITH untagged AS (
     SELECT x_DimensionId, SubAccountId, allocation.folded_resource(ResourceId) AS resource
     FROM allocation.remaining
-    WHERE ResourceId IS NOT NULL
+    WHERE trim(ResourceId) <> ''
 ),
 
 witnesses AS (

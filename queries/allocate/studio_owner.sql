@@ -35,6 +35,7 @@ named AS (
     SELECT t.x_DimensionId, t.arn, k.word, k.distance
     FROM tags AS t
     JOIN studio_keys AS k ON k.key = t.key
+    WHERE trim(t.arn) <> ''
 ),
 
 of_its_own AS (
