@@ -151,6 +151,21 @@ def test_the_terminal_shows_all_digits_in_100_columns(built: Workspace, monkeypa
     assert "divided by shared_cluster:" in nested
 
 
+def test_a_pool_that_changes_within_a_month_says_how_to_see_its_other_spans(built: Workspace) -> None:
+    built.write("mappings/pools.csv", "pool,split,among\nplatform,by_percent,search;vision\n")
+    built.write("mappings/resources.csv", "pattern,team\ni-3,platform\n")
+    timed = HEADER.format(id="timed", order=5, method="mapped") + TIMED.replace("'payments'", "'platform'")
+    built.write("queries/allocate/timed.sql", timed)
+    built.write(
+        "mappings/splits.csv",
+        "pool,team,percent,valid_from,valid_until\nplatform,search,100,,2026-09-15\nplatform,vision,100,2026-09-15,\n",
+    )
+    assert built.finops("--today", "2026-10-26", "build").exit_code == 0
+    out = built.finops("explain", "i-3", "--month", "2026-09").out
+    told = re.search(r"pool platform from (\S+) until \S+ \(exclusive\): .*; --day (\S+) shows it", out)
+    assert told and told[1] == told[2], out
+
+
 def test_a_charge_that_no_rule_takes(workspace: Workspace) -> None:
     workspace.finops("load", workspace.write("bill.csv", focus_csv("4")))
     workspace.finops("--today", "2026-10-26", "build")

@@ -23,7 +23,7 @@ COMMANDS = {
     "report": "Write the HTML and CSV report of a period.",
     "analyze": "Ask the ledger: a named query, or any SQL, read-only.",
     "findings": "What the rules found: idle, underused, unknown.",
-    "explain": "One resource or finding: its charges, its team, the rules that looked at it.",
+    "explain": "A resource, charge or finding: whose it is, by which rule, with the arithmetic.",
     "allocate": "Who pays: freeze a month, compare rules, book the chargeback.",
     "queries": "The SQL files: shipped and yours.",
     "doctor": "Credentials, permissions, export settings, freshness: what works, what does not, what to do.",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from finops.warehouse.connection import Connection
 
 
-@click.command()
+@click.command(short_help="Write what finance books: lines in cents, and a journal.")
 @click.argument("period", default="last-month")
 @click.option(
     "--output",
