@@ -60,6 +60,13 @@ def test_a_table_that_is_too_wide_is_still_read(loaded: Workspace) -> None:
     ]
 
 
+def test_a_word_of_a_table_is_not_torn_apart(loaded: Workspace) -> None:
+    """A suggested line of a mapping file is there to be pasted."""
+    line = "value,ml-reserch,ml-research"
+    sql = f"SELECT '{line}' AS AliasLine, repeat('some words ', 40) AS Why"
+    assert line in loaded.finops("analyze", "--sql", sql, "--format", "table").out
+
+
 def test_a_table_without_rows_says_so(loaded: Workspace) -> None:
     assert loaded.finops("analyze", "--sql", "SELECT 1 AS one WHERE false", "--format", "table").out.endswith(
         "no rows\n"

@@ -28,7 +28,7 @@ FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet", "xlsx")
 BINARY = ("parquet", "xlsx")
 _SHOWN_ROWS = 200
 _SHEET_ROWS = 1_048_576
-_LINE = 12
+_WORD = 30
 _BETWEEN = 3
 
 output_options: list[Callable[[Any], Any]] = [
@@ -195,7 +195,7 @@ def _table(answer: Result, file: IO[str], colour: bool) -> None:
     width = None if file is sys.stdout and sys.stdout.isatty() else 160
     console = Console(file=file, no_color=not colour, highlight=False, markup=False, width=width)
     for names in ([str(each) for each in answer.columns], [_folded(each) for each in answer.columns]):
-        if _needed(names, answer.types, shown) <= console.width:
+        if sum(_least(names, answer.types, shown)) + _BETWEEN * len(names) <= console.width:
             _print_columns(names, answer.types, shown, console)
             break
     else:
@@ -215,13 +215,14 @@ def _widest(name: str) -> int:
     return max(map(len, name.splitlines()), default=0)
 
 
-def _needed(names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """The width at which a table can be read: numbers and names of columns are whole, text is in lines of some length."""
-    total = 0
+def _least(names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """The widths at which columns can be read: names, numbers and words are whole, unless a word is long."""
+    widths = []
     for index, (name, type_) in enumerate(zip(names, types, strict=True)):
-        widest = max((len(row[index]) for row in rows), default=0)
-        total += max(_widest(name), widest if _numeric(type_) else min(widest, _LINE)) + _BETWEEN
-    return total
+        words = (word for row in rows for word in ([row[index]] if _numeric(type_) else row[index].split()))
+        widest = max(map(len, words), default=0)
+        widths.append(max(_widest(name), widest if _numeric(type_) else min(widest, _WORD)))
+    return widths
 
 
 def _print_columns(names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
@@ -229,10 +230,10 @@ def _print_columns(names: Sequence[str], types: Sequence[str], rows: Sequence[Se
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name, type_ in zip(names, types, strict=True):
+    for name, type_, least in zip(names, types, _least(names, types, rows), strict=True):
         numeric = _numeric(type_)
         table.add_column(
-            name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric, min_width=_widest(name)
+            name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric, min_width=least
         )
     for row in rows:
         table.add_row(*row)
