@@ -37,7 +37,7 @@ def _spend(section: str, query: str, title: str, lead: str, first: Show, tint: s
 
 PLANS = (
     _spend("teams", "spend_by_team", "By team",
-           "Every charge belongs to one team. What belongs to nobody has a row of its own.",
+           "Every cent belongs to one team. What belongs to nobody has a row of its own.",
            Show("Team", "Team"), tint="Team", limit=12),
     _spend("services", "spend_by_service", "By service", "In the provider's own words.",
            Show("ServiceName", "Service", note="ServiceProviderName")),

@@ -6,7 +6,7 @@ owner: finops-ledger
 why: >
   Allocation is as good as its weakest method. The part that is tagged directly should grow, the part that is split or
   belongs to nobody should shrink.
-reads: [allocation.charges]
+reads: [allocation.charges, focus.cost_and_usage]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
 columns:
@@ -21,7 +21,7 @@ columns:
 */
 WITH reach AS (             -- the day on which the ledger begins, per currency
     SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
-    FROM allocation.charges
+    FROM focus.cost_and_usage
     GROUP BY BillingCurrency
 ),
 shares AS (

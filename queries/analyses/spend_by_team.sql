@@ -6,7 +6,7 @@ owner: finops-ledger
 why: >
   Who spent what, and how it moved. Teams come from the allocation; what belongs to nobody is the team
   "unallocated", so that the rows add up to the bill.
-reads: [allocation.charges]
+reads: [allocation.charges, focus.cost_and_usage]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
 columns:
@@ -21,7 +21,7 @@ columns:
 */
 WITH reach AS (             -- the day on which the ledger begins, per currency
     SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
-    FROM allocation.charges
+    FROM focus.cost_and_usage
     GROUP BY BillingCurrency
 ),
 shares AS (                 -- each share of a charge in the two periods

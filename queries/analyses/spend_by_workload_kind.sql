@@ -5,7 +5,7 @@ version: 1
 owner: finops-ledger
 why: >
   Training, serving, notebooks, tokens, storage: what the money was for, whatever the provider calls the service.
-reads: [allocation.charges]
+reads: [focus.cost_and_usage]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
 columns:
@@ -20,17 +20,17 @@ columns:
 */
 WITH reach AS (             -- the day on which the ledger begins, per currency
     SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
-    FROM allocation.charges
+    FROM focus.cost_and_usage
     GROUP BY BillingCurrency
 ),
-shares AS (                 -- each share of a charge in the two periods
+shares AS (                 -- each charge in the two periods
     SELECT
         coalesce(x_WorkloadKind, 'other') AS WorkloadKind,
         BillingCurrency,
-        AllocatedEffectiveCost AS cost,
-        AllocatedBilledCost AS billed,
+        EffectiveCost AS cost,
+        BilledCost AS billed,
         ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
-    FROM allocation.charges
+    FROM focus.cost_and_usage
     WHERE ChargePeriodStart >= CAST($previous_start AS DATE)
       AND ChargePeriodStart < CAST($period_end AS DATE)
 ),

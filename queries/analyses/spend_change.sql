@@ -8,7 +8,7 @@ why: >
   The changes add up to the change of the total.
 misses: >
   A resource that got another id (a new training job of the same series) is one line "gone" and one line "new".
-reads: [allocation.charges]
+reads: [allocation.charges, focus.cost_and_usage]
 params:
   period: {type: period, default: last-week, help: "The days to explain, by the day on which a charge begins (UTC)"}
 columns:
@@ -26,7 +26,7 @@ columns:
 */
 WITH reach AS (             -- the day on which the ledger begins, per currency
     SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
-    FROM allocation.charges
+    FROM focus.cost_and_usage
     GROUP BY BillingCurrency
 ),
 shares AS (                 -- each share of a charge in the two periods, where both are in the ledger

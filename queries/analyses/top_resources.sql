@@ -5,7 +5,7 @@ version: 1
 owner: finops-ledger
 why: >
   The single things that cost most. Rows without a resource (tokens, support, tax) are one line per service.
-reads: [allocation.charges]
+reads: [allocation.charges, focus.cost_and_usage]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
 columns:
@@ -24,7 +24,7 @@ columns:
 */
 WITH reach AS (             -- the day on which the ledger begins, per currency
     SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
-    FROM allocation.charges
+    FROM focus.cost_and_usage
     GROUP BY BillingCurrency
 ),
 shares AS (                 -- each share of a charge in the two periods
