@@ -45,7 +45,7 @@ def allocate(tmp_path: Path) -> Allocate:
         if teams:
             files["teams"] = [{"team": "ada"}, {"team": "bob"}]
         if "splits" in header:
-            files["pools"] = [{"pool": "shared", "split": "mine"}]
+            files["pools"] = [{"pool": "shared", "split": "mine"}, {"pool": "another", "split": "even"}]
         build(con, Catalogue(tmp_path / "queries"), write_mappings(tmp_path / "mappings", files), TODAY)
         return {
             (resource or "", team): amount
@@ -145,3 +145,11 @@ def test_numbers_that_do_not_fit_are_the_rules_problem(allocate: Allocate, sql: 
     with pytest.raises(FinopsError, match=told) as refused:
         allocate(sql, NODE)
     assert refused.value.where.endswith("mine.sql")
+
+
+def test_a_misspelt_pool_is_told(allocate: Allocate) -> None:
+    """Its charges would be left to the fallback of the pool that was meant."""
+    with pytest.raises(
+        QueryFileError, match=r"divides a pool that pools\.csv does not have: 'shred'; did you mean 'shared'"
+    ):
+        allocate("SELECT 'shred' AS Pool, 'ada' AS Team, 1 AS Weight", SHARED, splits="pools")

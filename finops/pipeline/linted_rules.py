@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -52,6 +53,7 @@ def rule_notes(
     con.execute(_ALL)
     notes: list[Note] = []
     used: Used = {}
+    read_by = Counter(file for query in tagging_rules(catalogue) for file in set(_MAPPING.findall(query.body)))
     for query in tagging_rules(catalogue):
         values = parameter_values(con, query, today, params.get(query.id, {}))
         columns = describe(con, query, values)
@@ -63,8 +65,9 @@ def rule_notes(
         files = set(_MAPPING.findall(query.body)) - _EVERYWHERE
         if won.get(query.id) or _is_one_empty(con, files):
             continue
-        # a shipped rule that reads the user's lines speaks for the user
-        notes.append(_shadowed(con, query, kinds, shipped=_is_shipped(query) and not files) if kinds else _idle(query))
+        # a shipped rule that alone reads some of the user's lines speaks for the user
+        own = files - {file for file, readers in read_by.items() if readers > 1}
+        notes.append(_shadowed(con, query, kinds, shipped=_is_shipped(query) and not own) if kinds else _idle(query))
     notes += [
         Note("matches nothing", str(query.path), f"{query.id} divides no pool: none that is in use names it")
         for query in filter(is_splitting, catalogue.layer("allocate"))

@@ -11,7 +11,7 @@ from datetime import date
 from finops.errors import AllocationError, QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import refuse_columns
-from finops.rules.header import QueryFile
+from finops.rules.header import QueryFile, nearest
 from finops.rules.outcomes import RuleOutcome
 from finops.rules.problems import Problems, listed
 from finops.rules.run import Params, columns_of, count, materialise, parameter_values
@@ -59,6 +59,7 @@ def _ask(con: Connection, query: QueryFile, params: Params, today: date) -> Rule
     refuse_columns(query, columns)
     if not matched:
         return RuleOutcome(query.id, 0, 0)
+    _refuse_unknown_pools(con, str(query.path))
     begins, ends = when_valid(query, columns)
     weight = "CAST(Percent AS DECIMAL(38, 18))" if "Percent" in columns else WHOLE_WEIGHT
     currency = "nullif(upper(trim(r.BillingCurrency)), '')" if "BillingCurrency" in columns else "NULL::VARCHAR"
@@ -81,6 +82,15 @@ def _ask(con: Connection, query: QueryFile, params: Params, today: date) -> Rule
     )
     pools = count(con, "FROM (SELECT DISTINCT pool FROM temp.given WHERE rule_id = $rule)", {"rule": query.id})
     return RuleOutcome(query.id, pools, pools)
+
+
+def _refuse_unknown_pools(con: Connection, path: str) -> None:
+    """A misspelt pool would be left to its fallback, in silence."""
+    known = [pool for (pool,) in con.execute("SELECT pool FROM mapping.pools").fetchall()]
+    said = con.execute("SELECT DISTINCT Pool FROM temp.matched WHERE Pool IS NOT NULL ORDER BY 1").fetchall()
+    unknown = [f"'{pool}'{nearest(pool, known)}" for (pool,) in said if pool not in known]
+    if unknown:
+        raise QueryFileError(f"divides a pool that pools.csv does not have: {'; '.join(unknown)}", where=path)
 
 
 def _refuse_percentages(con: Connection, path: str) -> None:
