@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,9 @@ def chargeback(
                 f"the ledger has no bill of {wanted.label}",
                 next_step="'finops allocate status' lists the months that it has.",
             )
+        lacking = [f"{month:%Y-%m}" for month in _months(wanted.start, wanted.end) if month not in months]
+        if lacking:
+            app.warn(f"no bill of {', '.join(lacking)}: {'it is' if len(lacking) == 1 else 'they are'} not in the files")
         teams = _teams(con, only)
         statements = [compute_statement(con, app.catalogue, month, app.calendar, cost) for month in months]
         if teams:
@@ -108,6 +111,15 @@ def _billed_months(con: Connection, start: date, end: date) -> list[date]:
         [start, end],
     ).fetchall()
     return [month for (month,) in rows]
+
+
+def _months(start: date, end: date) -> list[date]:
+    """The first days of the months from ``start`` until before ``end``."""
+    months = []
+    while start < end:
+        months.append(start)
+        start = (start + timedelta(days=31)).replace(day=1)
+    return months
 
 
 def _teams(con: Connection, given: Sequence[str]) -> list[str]:

@@ -57,6 +57,12 @@ templates = "templates"         # your own report templates
 [reports]
 path = "reports"
 
+# What finance books ('finops allocate chargeback 2026-10'); docs/chargeback.md has the journal's columns:
+# [chargeback]
+# expense_account = "6540"
+# clearing_account = "1590"
+# decimal_comma = true
+
 # Thresholds of rules ('finops queries show ID' lists them):
 # [params.always_on_notebook_instance]
 # window_days = 7

@@ -400,7 +400,8 @@ class TestCommand:
         result = demo.finops(
             "--today", "2026-10-26", "allocate", "chargeback", "2026-Q3", "--output", tmp_path, "--json"
         )
-        assert [month["month"] for month in result.json()] == ["2026-08", "2026-09"], "there is no bill of July"
+        assert [month["month"] for month in result.json()] == ["2026-08", "2026-09"]
+        assert "no bill of 2026-07: it is not in the files" in result.err
         assert {path.name for path in tmp_path.iterdir()} == {
             Path(each).name for month in result.json() for each in month["files"]
         }
