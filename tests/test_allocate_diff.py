@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
@@ -345,6 +346,7 @@ def test_what_cannot_be_compared(company: Workspace, options: list[str], message
 
 def test_deliveries_after_the_last_build_are_not_blamed_on_the_rules(company: Workspace) -> None:
     company.write("in/bill.csv", bill("acct-1,i-1,5", "acct-2,i-2,2.5", "acct-2,i-3,1"))
+    time.sleep(1)  # times of loads are kept to the second
     company.finops("load", company.folder / "in")
     result = company.finops("allocate", "diff")
     assert "1 deliveries were loaded after the last build" in result.err and "--against HEAD" in result.err

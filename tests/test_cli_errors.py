@@ -24,10 +24,13 @@ def loaded(workspace: Workspace) -> Workspace:
 
 
 def process(workspace: Workspace, *args: str, **options: object) -> subprocess.Popen[str]:
-    """``finops`` as a process that goes on while the test does something to it."""
+    """``finops`` as a process that goes on while the test does something to it.
+
+    A job in the background of a shell ignores Ctrl-C, and so do its children: here it counts.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "finops", *args], cwd=workspace.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, **options,  # type: ignore[call-overload]
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options,  # type: ignore[call-overload]
     )  # fmt: skip
 
 
@@ -36,7 +39,10 @@ def test_ctrl_c_in_a_query_is_130_and_a_sentence(loaded: Workspace, where: list[
     running = process(loaded, "analyze", "--sql", SLOW, *where)
     time.sleep(2)
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
+    try:
+        _, err = running.communicate(timeout=30)
+    finally:
+        running.kill()
     assert running.returncode == 130
     assert err.strip() == "Stopped. What was finished is kept; run the command again to go on."
 
