@@ -45,7 +45,7 @@ def new_ledger(charges: Sequence[Mapping[str, Any]]) -> Connection:
     Raises:
         ValueError: a charge has a column or a value that there is not.
     """
-    con = connect(None, threads=2)
+    con = connect(None, threads=1)
     migrate(con)
     slices: dict[tuple[str, str, date], int] = {}
     for number, charge in enumerate(charges, start=1):
