@@ -82,7 +82,9 @@ def chargeback(
             )
         lacking = [f"{month:%Y-%m}" for month in _months(wanted.start, wanted.end) if month not in months]
         if lacking:
-            app.warn(f"no bill of {', '.join(lacking)}: {'it is' if len(lacking) == 1 else 'they are'} not in the files")
+            app.warn(
+                f"no bill of {', '.join(lacking)}: {'it is' if len(lacking) == 1 else 'they are'} not in the files"
+            )
         teams = _teams(con, only)
         statements = [compute_statement(con, app.catalogue, month, app.calendar, cost) for month in months]
         if teams:
