@@ -122,6 +122,34 @@ class AwsOrganizations(AwsAccess):
     """The kind of source."""
 
 
+class AwsAccount(Section):
+    """One account whose resources are read."""
+
+    id: Annotated[str, Field(pattern=r"^\d{12}$")]
+    """Twelve digits."""
+    role_arn: str = ""
+    """A role in it to take on. Left out: the source's own identity reads it."""
+    external_id: str = ""
+    """What the role's trust policy asks for."""
+
+
+class AwsUtilisation(AwsAccess):
+    """What there is in AWS accounts and what it does: SageMaker, Bedrock, EC2, EBS, EFS, and CloudWatch's metrics."""
+
+    services: ClassVar[frozenset[str]] = frozenset(
+        {"sts", "sagemaker", "bedrock", "ec2", "efs", "cloudwatch", "application-autoscaling", "resourcegroupstaggingapi"}
+    )
+
+    type: Literal["aws-utilisation"]
+    """The kind of source."""
+    regions: list[str] = []
+    """Such as us-east-1. Left out: region alone."""
+    accounts: list[AwsAccount] = []
+    """Left out: the account of the identity that asks."""
+    history_days: Annotated[int, Field(ge=1, le=455)] = 31
+    """How many days of metrics the first run asks for. CloudWatch takes about 0.01 USD for 1,000 series."""
+
+
 class GcpAccess(Source):
     """How Google Cloud is reached. Left out: application default credentials."""
 
@@ -161,6 +189,64 @@ class GcpBilling(GcpAccess):
     """Such as 0A1B2C-3D4E5F-607182. Left out: all that the identity may see."""
     catalogue: bool = True
     """Fetch the public catalogue's SKUs, to explain them."""
+
+
+class GcpUtilisation(GcpAccess):
+    """What there is in Google Cloud projects and what it does: Vertex AI, Workbench, TPUs, GPU machines; and Cloud Monitoring."""
+
+    services: ClassVar[frozenset[str]] = frozenset(
+        {"aiplatform", "notebooks", "tpu", "compute", "monitoring", "cloudresourcemanager", "iamcredentials"}
+    )
+
+    type: Literal["gcp-utilisation"]
+    """The kind of source."""
+    projects: Annotated[list[str], Field(min_length=1)]
+    """Project ids."""
+    locations: list[str] = []
+    """Vertex AI locations such as us-central1. Left out: all that the project has."""
+    history_days: Annotated[int, Field(ge=1, le=42)] = 31
+    """How many days of metrics the first run asks for. Cloud Monitoring keeps six weeks."""
+
+
+class HttpServer(Source):
+    """A server of your own that is asked over HTTP."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")] = ""
+    """Where it listens, such as https://prometheus.example.com."""
+    token: Secret | None = None
+    """Where a bearer token is kept."""
+    username: str = ""
+    """For basic authentication, with password."""
+    password: Secret | None = None
+    """Where the password is kept."""
+
+
+class Prometheus(HttpServer):
+    """GPU metrics by PromQL: DCGM exporter, node and pod state of Kubernetes. Thanos, Mimir and Google's managed service answer too."""
+
+    type: Literal["prometheus"]
+    """The kind of source."""
+    account: str = ""
+    """The cloud account or project that the machines are in, where their names alone do not say it."""
+    history_days: Annotated[int, Field(ge=1, le=92)] = 31
+    """How many days the first run asks for."""
+
+
+class MLflow(HttpServer):
+    """MLflow's experiments and runs, from a tracking server or from a folder into which runs were exported."""
+
+    type: Literal["mlflow"]
+    """The kind of source."""
+    path: Path | None = None
+    """Instead of url: a folder with a local file store (mlruns) or exported runs."""
+    history_days: Annotated[int, Field(ge=1)] = 92
+    """Runs that began longer ago are left out."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> MLflow:
+        if bool(self.url) == (self.path is not None):
+            raise ValueError("needs either url or path")
+        return self
 
 
 class AzureExport(Source):
@@ -260,8 +346,12 @@ AnySource = Annotated[
     | AwsCur
     | AwsCostExplorer
     | AwsOrganizations
+    | AwsUtilisation
     | GcpBigQuery
     | GcpBilling
+    | GcpUtilisation
+    | Prometheus
+    | MLflow
     | AzureExport
     | OpenAI
     | Anthropic

@@ -20,7 +20,7 @@ from finops.formats.pages import flatten_pages, read_whole
 from finops.formats.quantities import add_quantities
 from finops.formats.read import PLACE, base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
-from finops.pipeline.inventory import is_replaced, load_inventory
+from finops.pipeline.inventory import TABLES, is_replaced, load_inventory
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError, out_of_room, transaction, was_interrupted
@@ -308,7 +308,7 @@ class Loader:
             typed = typed_columns(spec, described)
             if spec.yields == "utilisation":
                 return load_utilisation(self.con, spec, record, typed, base)
-            if spec.yields in ("inventory", "skus"):
+            if spec.yields in TABLES:
                 return load_inventory(self.con, spec, record, typed, base)
             plan = Plan(
                 load_id=record.id,

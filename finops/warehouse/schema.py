@@ -204,6 +204,25 @@ def m009_if_open(con: Connection) -> None:
     con.execute("DELETE FROM ops.stages WHERE stage = 'allocate'")
 
 
+def m010_activity(con: Connection) -> None:
+    """What of each account could be read, by which statistic a metric was taken and of which part, and what became of findings."""
+    con.execute(
+        "CREATE TABLE inventory.reads (source_id VARCHAR, provider VARCHAR, account_id VARCHAR, region VARCHAR, "
+        "service VARCHAR, covers VARCHAR, outcome VARCHAR, what VARCHAR, next_step VARCHAR, seen_at TIMESTAMP, "
+        "load_id VARCHAR)"
+    )
+    con.execute("ALTER TABLE utilisation.daily ADD COLUMN statistic VARCHAR")
+    con.execute("ALTER TABLE utilisation.daily ADD COLUMN part VARCHAR")
+    con.execute(
+        "CREATE TABLE findings.lifecycle (finding_id VARCHAR, rule_id VARCHAR, provider VARCHAR, account_id VARCHAR, "
+        "resource_id VARCHAR, resource_name VARCHAR, currency VARCHAR, team VARCHAR, state VARCHAR, status VARCHAR, "
+        f"opened_on DATE, last_seen_on DATE, resolved_on DATE, cost_since_opened {MONEY}, monthly_cost_when_open {MONEY}, "
+        f"verified_monthly_saving {MONEY}, verified_until DATE, excepted_until DATE, exception_owner VARCHAR, "
+        "exception_reason VARCHAR, reason VARCHAR)"
+    )
+    con.execute("DELETE FROM ops.stages WHERE stage IN ('find', 'check')")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_ledger,
     m002_ops,
@@ -214,6 +233,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m007_shares,
     m008_booked,
     m009_if_open,
+    m010_activity,
 )
 
 
