@@ -42,10 +42,10 @@ ONLY_IN = {
     "pydantic": ("config/",),
     "polars": ("cli/output.py", "reports/"),
     "pyarrow": ("collectors/gcp/",),
-    "httpx": ("collectors/llm/",),
+    "httpx": ("collectors/llm/", "collectors/web.py"),
     "azure": ("collectors/azure/",),
     "tenacity": ("collectors/retry.py",),
-    "yaml": ("rules/header.py",),
+    "yaml": ("rules/header.py", "collectors/mlflow/"),
 }
 
 

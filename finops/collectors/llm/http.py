@@ -6,12 +6,8 @@ The key is in a header and nowhere else. httpx's own errors are never chained to
 from __future__ import annotations
 
 import json
-import re
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +15,10 @@ import httpx
 
 from finops.collectors.interface import Outcome, Trouble
 from finops.collectors.retry import retrying
+from finops.collectors.web import PASSING, Again, Params, clean, is_markup, read_whole, retry_after, timeout
 from finops.config.secrets import without_secrets
 from finops.config.sources import LlmVendor
 from finops.errors import ConfigError
-
-CONNECT, READ = 10.0, 60.0
-"""Seconds that one attempt waits for a connection, and for the next bytes of an answer."""
-PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-"""Statuses that go away by themselves; 529 is Anthropic's 'overloaded'."""
-_KEY_LIKE = re.compile(r"sk-[\w*.-]{3,}")
-"""A vendor quotes keys in its errors, shortened."""
-
-Params = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -58,14 +46,6 @@ class Answer:
     """Numbers are the text that stands in the page."""
 
 
-class _Again(Exception):  # noqa: N818 - it is no error before the deadline
-    """A failure that may pass."""
-
-    def __init__(self, what: str, wait: float = 0.0) -> None:
-        super().__init__(what)
-        self.wait = wait
-
-
 class Api:
     """One vendor, asked with one source's key. Nothing is called before the first ``get``."""
 
@@ -85,11 +65,11 @@ class Api:
         try:
             return retrying(
                 lambda: self._ask(path, params),
-                passing=lambda error: isinstance(error, _Again),
+                passing=lambda error: isinstance(error, Again),
                 deadline=deadline,
-                asked=lambda error: error.wait if isinstance(error, _Again) else 0.0,
+                asked=lambda error: error.wait if isinstance(error, Again) else 0.0,
             )
-        except _Again as error:
+        except Again as error:
             what = f"{error} for {self._source.deadline} seconds"
         raise Trouble(
             Outcome.FAILED,
@@ -127,43 +107,32 @@ class Api:
     def _ask(self, path: str, params: Params) -> Answer:
         if self._client is None:
             headers = {} if self._source.anonymous else dict(self.vendor.headers(self.key()))
-            timeout = httpx.Timeout(min(READ, self._source.deadline), connect=min(CONNECT, self._source.deadline))
-            self._client = httpx.Client(headers=headers, timeout=timeout)
+            self._client = httpx.Client(headers=headers, timeout=timeout(self._source.deadline))
         failure: Exception
         try:
-            response = self._read(self._client, path, params)
+            asked = self._client.build_request("GET", self.url + path, params=httpx.QueryParams(tuple(params)))
+            response = read_whole(self._client, asked, self._source.deadline)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            failure = self._trouble(Outcome.MISSING, f"is no address: {_told(error)}", path, _ADDRESS)
+            failure = self._trouble(Outcome.MISSING, f"is no address: {clean(str(error))}", path, _ADDRESS)
         except httpx.TransportError as error:
-            failure = _Again(f"cannot be reached ({type(error).__name__}: {_told(error)})")
+            failure = Again(f"cannot be reached ({type(error).__name__}: {clean(str(error))})")
         except httpx.HTTPError as error:
-            failure = self._trouble(Outcome.FAILED, f"cannot be read: {_told(error)}", path, _ADDRESS)
+            failure = self._trouble(Outcome.FAILED, f"cannot be read: {clean(str(error))}", path, _ADDRESS)
         else:
             return self._answer(path, response)
         raise failure from None
 
-    def _read(self, client: httpx.Client, path: str, params: Params) -> httpx.Response:
-        """An answer as a whole. One that trickles in is given up at the deadline, though bytes never stop coming."""
-        end, content = time.monotonic() + self._source.deadline, bytearray()
-        with client.stream("GET", self.url + path, params=httpx.QueryParams(tuple(params))) as response:
-            for block in response.iter_bytes():
-                content += block
-                if time.monotonic() > end:
-                    raise httpx.ReadTimeout("the answer does not end")
-        headers = {"retry-after": response.headers.get("retry-after", "")}
-        return httpx.Response(response.status_code, headers=headers, content=bytes(content))
-
     def _answer(self, path: str, response: httpx.Response) -> Answer:
         if response.status_code != httpx.codes.OK:
             raise self._refusal(path, response)
-        if response.content.lstrip()[:1] == b"<":
+        if is_markup(response.content):
             what = "answers with a web page and not with data: something between here and the vendor did"
             raise self._trouble(Outcome.FAILED, what, path, _ADDRESS)
         page: Any = None
         try:
             page = json.loads(response.content, parse_float=str, parse_int=str, parse_constant=str)
         except (ValueError, RecursionError):
-            broken = _Again("answers with JSON that breaks off or is damaged")
+            broken = Again("answers with JSON that breaks off or is damaged")
         else:
             return Answer(response.content, page)
         raise broken
@@ -173,12 +142,12 @@ class Api:
         if status in PASSING:
             what, wait = (
                 "asks to slow down" if status == 429 else f"fails with status {status}",
-                _retry_after(response.headers),
+                retry_after(response.headers),
             )
             if wait > self._source.deadline:
                 what = f"{what}, and to come back in {wait:,.0f} seconds{said}"
                 return self._trouble(Outcome.FAILED, what, path, "The next run tries again.")
-            return _Again(what + said, wait)
+            return Again(what + said, wait)
         outcome, what, next_step = {
             401: (
                 Outcome.EXPIRED,
@@ -210,19 +179,6 @@ class Api:
 _ADDRESS = "Check 'endpoints' of the source, and the proxy in between."
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds, from ``Retry-After`` in either of its forms."""
-    asked = headers.get("retry-after", "")
-    try:
-        return max(0.0, float(asked))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(asked) - datetime.now(tz=UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0
-
-
 def _said(response: httpx.Response) -> str:
     """The vendor's own words, as the end of a sentence."""
     try:
@@ -230,18 +186,7 @@ def _said(response: httpx.Response) -> str:
         text = str(error["message"] if isinstance(error, dict) else error)
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-    return f": {_clean(text)}" if text else ""
-
-
-def _told(error: Exception) -> str:
-    return _clean(str(error))
-
-
-def _clean(text: str) -> str:
-    """One short line without keys."""
-    line = " ".join(_KEY_LIKE.sub("***", without_secrets(text)).split())
-    printable = "".join(each for each in line if each.isprintable())
-    return printable[:300]
+    return f": {clean(text)}" if text else ""
 
 
 def several(name: str, values: Iterable[str]) -> Params:
