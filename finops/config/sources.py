@@ -249,7 +249,7 @@ class Prometheus(HttpServer):
         "kubernetes_node",
         "instance",
     ]
-    """Labels of GPU metrics that may name the machine; the first whose value is a node of the cluster, or an instance's id, does."""
+    """Labels of GPU metrics that may name the machine: the first whose value is a node of the cluster, or an instance id, does."""
     account: str = ""
     """The cloud account or project that the machines are in, where their names alone do not say it."""
     history_days: Annotated[int, Field(ge=1, le=92)] = 31

@@ -13,8 +13,9 @@ from typing import Any
 
 from finops.collectors.interface import Offer, Permission, RemoteFile, Tell, Trouble
 from finops.collectors.llm.collector import LlmCollector
-from finops.collectors.llm.http import Params, Vendor, several
+from finops.collectors.llm.http import Vendor, several
 from finops.collectors.llm.pages import Report
+from finops.collectors.web import Params
 from finops.config.sources import Anthropic
 
 ADMIN = "an admin key (sk-ant-admin…)"

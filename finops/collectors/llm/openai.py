@@ -14,8 +14,9 @@ from typing import Any
 
 from finops.collectors.interface import Permission
 from finops.collectors.llm.collector import LlmCollector
-from finops.collectors.llm.http import Params, Vendor, several
+from finops.collectors.llm.http import Vendor, several
 from finops.collectors.llm.pages import Report, day_of_epoch, epoch
+from finops.collectors.web import Params
 from finops.config.sources import OpenAI
 
 SCOPE, NAMES_SCOPE = "api.usage.read", "api.management.read"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from finops.collectors.interface import Outcome, Tell, Trouble
-from finops.collectors.llm.http import Answer, Api, Params
+from finops.collectors.llm.http import Answer, Api
+from finops.collectors.web import Params
 
 MOST_PAGES = 400
 """A month has 31 days; no vendor needs more pages for it."""
