@@ -14,7 +14,7 @@ from finops.pipeline.build import build
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import check_catalogue
 from finops.rules.header import LAYERS, QueryFile, read_query
-from finops.rules.stages import find
+from finops.rules.finding import find
 
 QUERIES = list(CATALOGUE)
 RULES = [query for query in QUERIES if query.layer in ("classify", "allocate", "findings", "checks")]

@@ -78,5 +78,7 @@ class Config(Section):
     """Files for finance."""
     sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], AnySource] = {}
     """Where bills come from: a section per source, named as you like."""
-    params: dict[str, dict[str, int | Decimal | str]] = {}
-    """Values for the parameters that rules declare: ``[params.always_on_notebook_instance] window_days = 7``."""
+    params: dict[str, dict[str, int | Decimal | str | dict[str, dict[str, int | Decimal | str]]]] = {}
+    """Values for the parameters that rules declare: ``[params.always_on_notebook_instance] window_days = 7``. A findings rule takes
+    other values for a team, ``[params.idle_endpoint.team.research]``, or an environment, ``[params.idle_endpoint.environment.dev]``.
+    """

@@ -137,7 +137,16 @@ class AwsUtilisation(AwsAccess):
     """What there is in AWS accounts and what it does: SageMaker, Bedrock, EC2, EBS, EFS, and CloudWatch's metrics."""
 
     services: ClassVar[frozenset[str]] = frozenset(
-        {"sts", "sagemaker", "bedrock", "ec2", "efs", "cloudwatch", "application-autoscaling", "resourcegroupstaggingapi"}
+        {
+            "sts",
+            "sagemaker",
+            "bedrock",
+            "ec2",
+            "efs",
+            "cloudwatch",
+            "application-autoscaling",
+            "resourcegroupstaggingapi",
+        }
     )
 
     type: Literal["aws-utilisation"]

@@ -83,8 +83,8 @@ class FormatSpec:
     records: str
     """JSON pages: the path to the records, such as ``data.results``; empty for rows."""
     yields: str
-    """``charges``; ``utilisation`` for usage and metrics, ``inventory`` for resources, ``skus`` for a catalogue, ``reads`` for what could
-    be read: these state no money."""
+    """``charges``; ``utilisation`` for usage and metrics, ``inventory`` for resources, ``skus`` for a catalogue, ``reads`` for
+    what could be read: these state no money."""
     grade: str = ""
     """What these bills lack against line items, in words; empty: nothing. Reports say it."""
     quantities: QuantityRule | None = None

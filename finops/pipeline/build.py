@@ -19,11 +19,12 @@ from finops.pipeline.frozen_files import FrozenFiles, FrozenMonth, fingerprint
 from finops.pipeline.linting import all_at_once, refuse
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import catalogue_problems
+from finops.rules.finding import find
 from finops.rules.mappings import Mappings, read_mappings, store_mappings
 from finops.rules.outcomes import CheckOutcome, RuleOutcome
 from finops.rules.run import Params, check_params, count
 from finops.rules.shared import digest, layer_digest
-from finops.rules.stages import allocate, check, classify, find
+from finops.rules.stages import allocate, check, classify
 from finops.warehouse.connection import Connection, transaction
 
 STAGES = ("mappings", "classify", "allocate", "find", "check")

@@ -5,11 +5,11 @@ The contract of a mapping in ``queries/normalise/`` and of the collector whose f
 * ``yields: inventory`` gives ``provider, account_id, region, resource_id, resource_name, resource_type, state, created_at,
   changed_at, tags, properties`` from ``delivered``, one row per resource; ``yields: skus`` gives ``provider, sku_id, sku_name,
   service_id, service_name, category, unit, regions, properties``, one row per SKU; ``yields: reads`` gives ``provider, account_id,
-  region, service, covers, outcome, what, next_step``, one row per part of an account that was asked. Columns may be left out, but for
-  ``resource_id``, ``sku_id`` or ``service``; a row where that is NULL says nothing and is passed over.
+  region, service, covers, outcome, what, next_step``, one row per part of an account that was asked. Columns may be left
+  out, but for ``resource_id``, ``sku_id`` or ``service``; a row where that is NULL says nothing and is passed over.
 * Timestamps are UTC; ``tags`` is a MAP(VARCHAR, VARCHAR), ``properties`` and ``category`` are JSON, ``regions`` a VARCHAR[].
-* A delivery is a whole snapshot. It replaces what the same source said before in the same format under the same offer's key (or file's name), so
-  what is gone from it is gone from the table. One of which a part could not be read must not be delivered.
+* A delivery is a whole snapshot. It replaces what the same source said before in the same format under the same offer's key
+  (or file's name), so what is gone from it is gone from the table. One of which a part could not be read must not be delivered.
 * An older delivery never replaces a newer one: the files' modification time says how new they are.
 * A file with nothing in it is refused, and equal bytes are one delivery: the files of an empty snapshot still have one line that
   says whose it is (and gives a row without an id).

@@ -10,7 +10,6 @@ from finops.warehouse.connection import Connection, transaction
 from finops.warehouse.landing import DeliveryRecord
 from finops.warehouse.plan import LoadedSlice
 
-
 _TOGETHER = """CASE
     WHEN statistic IN ('Average', 'p50') THEN sum(value * greatest(samples, 1)) / sum(greatest(samples, 1))
     WHEN statistic IN ('Minimum', 'HourMinimum') THEN min(value)
@@ -24,8 +23,8 @@ def load_utilisation(
     """Replace the days that a usage delivery states, per resource and metric.
 
     The mapping gives ``resource_id, metric, day, value, unit, samples`` from ``delivered``, and may give ``statistic`` (``Sum``,
-    ``Average``, ``Maximum`` …, NULL where the metric has but one) and ``part`` (of the resource: a variant, a device). Rows that say
-    the same thing twice are put together: counts are added, a maximum is the greater one, an average that of both.
+    ``Average``, ``Maximum`` …, NULL where the metric has but one) and ``part`` (of the resource: a variant, a device). Rows that
+    say the same thing twice are put together: counts are added, a maximum is the greater one, an average that of both.
     """
     con.execute(
         "CREATE OR REPLACE TEMP TABLE no_measures AS SELECT * EXCLUDE (source_id, load_id) FROM utilisation.daily LIMIT 0"

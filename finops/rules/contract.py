@@ -170,6 +170,8 @@ def _header_problems(query: QueryFile) -> Iterator[tuple[str, str]]:
         yield "valid_until", f"valid_until {days[1]} is exclusive and must come after valid_from {days[0]}"
     if query.layer == "checks" and extra.get("grade") not in GRADES:
         yield "grade", f"grade must be one of {', '.join(GRADES)}{nearest(str(extra.get('grade')), list(GRADES))}"
+    for key in ("check", "change"):
+        yield from ((key, problem) for problem in _command_problems(key, extra.get(key, {})))
     if query.layer == "classify":
         writes = extra.get("writes")
         if not isinstance(writes, list) or not writes:
@@ -180,6 +182,20 @@ def _header_problems(query: QueryFile) -> Iterator[tuple[str, str]]:
                 for name in writes
                 if name not in WRITES
             )
+
+
+_READS = re.compile(
+    r"^(aws \S+ (describe|list|get|batch-get|head)-|gcloud .*\b(describe|list|read)\b|az .*\b(show|list)\b|kubectl get )"
+)
+
+
+def _command_problems(key: str, commands: object) -> Iterator[str]:
+    """What is wrong with the commands that a rule recommends, by provider."""
+    if not isinstance(commands, dict) or not all(isinstance(text, str) for text in commands.values()):
+        yield f"{key} must be 'PROVIDER: command' lines"
+        return
+    if key == "check":
+        yield from (f"check: '{text}' does more than read" for text in commands.values() if not _READS.match(text))
 
 
 def refuse_columns(query: QueryFile, found: dict[str, str]) -> None:

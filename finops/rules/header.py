@@ -36,7 +36,7 @@ _OPTIONAL: dict[str, set[str]] = {
     "normalise": {"grade", "misses", "nulls", "timestamps", "quantities", "records", "sources", "yields"},
     "classify": {"misses", "reads"},
     "allocate": {"misses", "reads", "params", "splits", "valid_from", "valid_until"},
-    "findings": {"reads", "params"},
+    "findings": {"reads", "params", "check", "change", "order"},
     "checks": {"misses", "reads", "params"},
     "analyses": {"misses", "reads", "params"},
 }

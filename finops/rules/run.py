@@ -20,6 +20,10 @@ Params = Mapping[str, Mapping[str, Any]]
 """Parameters that differ from their defaults: query id -> name -> value."""
 
 
+SCOPES = ("team", "environment")
+"""For whom a findings rule's parameter may differ: ``[params.RULE.team.NAME]``. A team's value goes before an environment's."""
+
+
 def used_parameters(con: Connection, query: QueryFile) -> set[str]:
     """The ``$names`` in a query, as DuckDB's parser sees them.
 
@@ -92,9 +96,20 @@ def check_params(catalogue: Catalogue, params: Params) -> None:
         if query_id not in queries:
             problems.append(f"there is no query '{query_id}'{nearest(query_id, list(queries))}")
             continue
-        known = list(queries[query_id].params)
+        query = queries[query_id]
+        known = list(query.params)
+        scopes = given.keys() & SCOPES if query.layer == "findings" else set()
+        for scope in sorted(scopes):
+            if not isinstance(given[scope], Mapping) or not all(
+                isinstance(each, Mapping) for each in given[scope].values()
+            ):
+                problems.append(f"[params.{query_id}.{scope}.NAME] is a section with parameters")
+                scopes.discard(scope)
         problems += [
-            f"'{query_id}' has no parameter '{name}'{nearest(name, known)}" for name in given if name not in known
+            f"'{query_id}' has no parameter '{name}'{nearest(name, known)}"
+            for values in (given, *(each for scope in sorted(scopes) for each in given[scope].values()))
+            for name in values
+            if name not in known and not (values is given and name in SCOPES and query.layer == "findings")
         ]
     if problems:
         raise ConfigError("; ".join(problems), next_step="'finops queries show ID' lists a query's parameters.")
@@ -136,3 +151,21 @@ def count(con: Connection, relation: str, values: Mapping[str, Any] | None = Non
     row = con.execute(f"SELECT count(*) {relation}", dict(values or {})).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def refuse_repeats(con: Connection, query: QueryFile, table: str, key: str) -> None:
+    """A query must say one thing about each thing.
+
+    Raises:
+        QueryFileError: it says several, or does not give the key.
+    """
+    try:
+        row = con.execute(f"SELECT {key}, count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone()
+    except DatabaseError as error:
+        raise QueryFileError(f"does not return {key}: {error}", where=str(query.path)) from error
+    if row:
+        raise QueryFileError(
+            f"says {row[-1]} things about one {key}: {', '.join(str(cell) for cell in row[:-1])}",
+            where=str(query.path),
+            next_step="Group the query, or rank its rows and keep the first.",
+        )

@@ -10,7 +10,7 @@ from finops.errors import QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError
 
-FINDING_TABLES = ("resource_day", "account_day", "commitment_day")
+FINDING_TABLES = ("resource", "alias", "resource_day", "account_day", "commitment_day", "activity_day", "monitoring")
 """``findings.*`` tables that the rules read, each made by ``queries/findings/_NAME.sql``."""
 
 SHARED = {
@@ -31,13 +31,15 @@ def make_macros(con: Connection, catalogue: Catalogue, layer: str) -> None:
 
 def make_finding_tables(con: Connection, catalogue: Catalogue, today: date, horizon_days: int) -> None:
     """Make the tables that the findings rules read, for the last ``horizon_days`` before ``today``."""
+    given = {"today": today, "horizon_days": horizon_days}
     for name in FINDING_TABLES:
         path = catalogue.file(f"findings/_{name}.sql")
+        sql = path.read_text(encoding="utf-8")
         try:
-            con.execute(
-                f"CREATE OR REPLACE TABLE findings.{name} AS {path.read_text(encoding='utf-8')}",
-                {"today": today, "horizon_days": horizon_days},
-            )
+            used = {
+                key: value for key, value in given.items() if key in con.extract_statements(sql)[0].named_parameters
+            }
+            con.execute(f"CREATE OR REPLACE TABLE findings.{name} AS {sql}", used)
         except DatabaseError as error:
             raise QueryFileError(str(error).splitlines()[0], where=str(path)) from error
 

@@ -26,7 +26,7 @@ WITH metrics AS (
 activity AS (
     SELECT m.pool, u.resource_id, u.day, u.unit, u.value
     FROM metrics AS m
-    JOIN utilisation.daily AS u ON u.metric = m.metric
+    JOIN utilisation.daily AS u ON u.metric = m.metric AND coalesce(u.statistic, 'Sum') = 'Sum'
 ),
 
 -- 'openai/PROJECT/MODEL' is of a project, 'anthropic/WORKSPACE/MODEL' of a workspace

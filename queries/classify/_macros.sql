@@ -27,3 +27,8 @@ CREATE OR REPLACE MACRO ledger.token_kind(meter) AS
         WHEN regexp_matches(meter, 'in(put|p|pt)([^a-z]|text|audio|image|token|$)|inputtoken|embedding') THEN 'tokens.input'
         ELSE 'tokens.other'
     END;
+
+-- The spelling under which ids of resources are compared. ARNs of SageMaker fold capitals; EC2's bill has the bare id, its tags
+-- and metrics sometimes the ARN.
+CREATE OR REPLACE MACRO ledger.resource_key(id) AS
+    lower(regexp_replace(id, '^arn:[^:]*:ec2:[^:]*:[^:]*:(instance|volume|snapshot|capacity-reservation)/', ''));

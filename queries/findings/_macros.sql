@@ -14,6 +14,30 @@ CREATE OR REPLACE MACRO findings.money(amount, currency) AS
 CREATE OR REPLACE MACRO findings.number(amount) AS
     regexp_replace(CAST(CAST(amount AS DECIMAL(38, 1)) AS VARCHAR), '\.0$', '');
 
+-- A word of a command line, quoted where a shell would read more than a word.
+CREATE OR REPLACE MACRO findings.shell(word) AS
+    CASE WHEN regexp_full_match(word, '[A-Za-z0-9_./:@=+,-]+') THEN word
+         ELSE '''' || replace(word, '''', '''\''''') || '''' END;
+
+-- A rule's command for one resource: {id}, {name} (the end of the id), {account}, {region}, {zone}, and {path1} to {path4}, the parts
+-- of an id after its type: app/{path1}/{path2}/{path3}/{path4}.
+CREATE OR REPLACE MACRO findings.command(template, id, account, region) AS
+    nullif(list_reduce(
+        [
+            {'name': '', 'word': template},
+            {'name': '{id}', 'word': id},
+            {'name': '{name}', 'word': regexp_extract(id, '[^/:]+$')},
+            {'name': '{account}', 'word': account},
+            {'name': '{region}', 'word': region},
+            {'name': '{zone}', 'word': regexp_extract(id, '/(?:zones|locations)/([^/]+)', 1)},
+            {'name': '{path1}', 'word': split_part(id, '/', 2)},
+            {'name': '{path2}', 'word': split_part(id, '/', 3)},
+            {'name': '{path3}', 'word': split_part(id, '/', 4)},
+            {'name': '{path4}', 'word': split_part(id, '/', 5)}
+        ],
+        lambda text, each: {'name': '', 'word': replace(text.word, each.name, findings.shell(coalesce(nullif(each.word, ''), '?')))}
+    ).word, '');
+
 -- cost × 730.5 ÷ hours. DuckDB divides decimals as floating point, so this divides whole numbers: 10^-12 of the currency,
 -- rounded half up at the twelfth decimal.
 CREATE OR REPLACE MACRO findings.monthly(cost, window_days) AS
@@ -34,13 +58,13 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
     WITH resources AS (
         SELECT DISTINCT resource_id
         FROM findings.resource_day
-        WHERE list_contains(kinds, workload_kind) AND day >= today - days AND day < today
+        WHERE list_contains(kinds, workload_kind) AND NOT is_earlier AND day >= today - days AND day < today
     ),
 
     usage AS (
         SELECT *, day >= today - days AS in_window, list_contains(kinds, workload_kind) AS in_kind
         FROM findings.resource_day
-        WHERE day < today AND resource_id IN (SELECT resource_id FROM resources)
+        WHERE day < today AND NOT is_earlier AND resource_id IN (SELECT resource_id FROM resources)
           -- a capacity reservation is no machine: it has a rule of its own
           AND (capacity_status IS NULL OR (capacity_status = 'Used' AND resource_id <> capacity_reservation_id))
     ),
@@ -49,6 +73,7 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
         SELECT
             provider, account_id, resource_id, currency, day, in_window,
             bool_or(in_kind) AS in_kind,
+            max(resource_key) AS resource_key,
             max(billing_account_id) AS billing_account_id,
             max(region) AS region,
             max(resource_name) AS resource_name,
@@ -69,6 +94,7 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
     per_resource AS (
         SELECT
             provider, account_id, resource_id, currency,
+            max(resource_key) AS resource_key,
             max(billing_account_id) AS billing_account_id,
             max(region) AS region,
             max(resource_name) AS resource_name,
@@ -112,7 +138,7 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
     )
 
     SELECT
-        provider, account_id, region, resource_id, resource_name, resource_type, workload_kind, machine, currency,
+        provider, account_id, region, resource_key, resource_id, resource_name, resource_type, workload_kind, machine, currency,
         CAST(today - days AS TIMESTAMP) AS window_start,
         CAST(today AS TIMESTAMP) AS window_end,
         CAST(billed_hours AS DECIMAL(38, 18)) AS billed_hours,
@@ -148,3 +174,170 @@ CREATE OR REPLACE MACRO findings.unsaved_note(committed_cost, other_cost, curren
     || CASE WHEN other_cost > 0
             THEN '; ' || findings.money(other_cost, currency) || ' of it is storage and the like, which stays'
             ELSE '' END;
+
+-- How many accelerators a machine of AWS has; of several the least, and 1 where it is not known: what is divided by it is
+-- rather too great than too small.
+CREATE OR REPLACE MACRO findings.gpu_count(machine) AS
+    coalesce(list_min(list_transform(string_split(machine, ', '), lambda each: coalesce(
+        MAP {
+            'g3.8xlarge': 2, 'g3.16xlarge': 4, 'g4dn.12xlarge': 4, 'g4dn.metal': 8, 'g4ad.8xlarge': 2, 'g4ad.16xlarge': 4,
+            'g5.12xlarge': 4, 'g5.24xlarge': 4, 'g5.48xlarge': 8, 'g5g.16xlarge': 2, 'g5g.metal': 2,
+            'g6.12xlarge': 4, 'g6.24xlarge': 4, 'g6.48xlarge': 8, 'g6e.12xlarge': 4, 'g6e.24xlarge': 4, 'g6e.48xlarge': 8,
+            'g7e.12xlarge': 2, 'g7e.24xlarge': 4, 'g7e.48xlarge': 8,
+            'p2.8xlarge': 8, 'p2.16xlarge': 16, 'p3.8xlarge': 4, 'p3.16xlarge': 8, 'p3dn.24xlarge': 8,
+            'p4d.24xlarge': 8, 'p4de.24xlarge': 8, 'p5.48xlarge': 8, 'p5e.48xlarge': 8, 'p5en.48xlarge': 8,
+            'p6-b200.48xlarge': 8, 'p6-b300.48xlarge': 8,
+            'trn1.32xlarge': 16, 'trn1n.32xlarge': 16, 'trn2.48xlarge': 16, 'inf1.6xlarge': 4, 'inf1.24xlarge': 16,
+            'inf2.24xlarge': 6, 'inf2.48xlarge': 12, 'dl1.24xlarge': 8
+        }[regexp_replace(each, '^ml\.', '')], 1))), 1);
+
+-- Has the machine an accelerator? NULL where the bill does not name it.
+CREATE OR REPLACE MACRO findings.has_accelerator(machine) AS
+    regexp_matches(lower(machine), '(^|[ .])(p[0-9]|gr?[0-9]|trn[0-9]|inf[0-9]|dl[0-9])[a-z0-9-]*\.|nvidia|gpu|tpu|(^|[ -])(a[2-4]|g[24])[ -]|_n[cdv]');
+
+-- billed_in_window, and beside each resource what its inventory, its metrics and their reading say of the same window.
+--   known, state, properties, tags   the inventory's row; known is false where it has none
+--   since, too_young                 the later of creation and last change; first billed day where the inventory knows neither
+--   metrics_problem, inventory_problem   what could not be read, as a clause; metrics_read: were metrics proven to be readable
+--   requests, request_hours          sum, and hours in which they were measured (NULL, 0: never)
+--   request_day_most/least, request_hour_most/least   of a day and of an hour; last_request_day; request_days: with traffic
+--   parts_measured, parts_active     variants, components, devices that have the metric, and those with traffic
+--   gpu_most, gpu_p95, gpu_hours; gpu_memory_p95; cpu_most, cpu_p95, cpu_hours; memory_p95   percent of one device
+--   backlog_most, gpu_pods_most, tokens, throughput_p95, concurrency_most, and their _hours
+--   hardware_hours                   hours in which any hardware metric was measured
+--   obstacle                         why an absence of activity proves nothing; NULL: nothing stands in the way
+--   monthly_if_deleted               a month's cost of all of its charges, without what commitments pay
+CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
+    WITH billed AS MATERIALIZED (
+        FROM findings.billed_in_window(kinds, today, days)
+    ),
+
+    per_signal AS (
+        SELECT
+            resource_key, signal,
+            bool_and(is_sum_over_gpus) AS is_sum_over_gpus,
+            string_agg(DISTINCT metric, ', ' ORDER BY metric) AS metric,
+            sum(hours) AS hours,
+            sum(total) AS total,
+            max(total) AS day_most,
+            min(total) AS day_least,
+            max(most) AS most,
+            max(p95) AS p95,
+            max(hour_most) AS hour_most,
+            min(hour_least) AS hour_least,
+            count(*) FILTER (total > 0) AS active_days,
+            max(day) FILTER (most > 0) AS last_active_day,
+            list_distinct(flatten(list(parts))) AS parts,
+            list_distinct(flatten(list(active_parts))) AS active_parts
+        FROM findings.activity_day
+        WHERE day >= today - days AND day < today AND resource_key IN (SELECT resource_key FROM billed)
+        GROUP BY resource_key, signal
+    ),
+
+    activity AS (
+        SELECT
+            resource_key,
+            max(total) FILTER (signal = 'requests') AS requests,
+            coalesce(max(hours) FILTER (signal = 'requests'), 0) AS request_hours,
+            max(day_most) FILTER (signal = 'requests') AS request_day_most,
+            max(day_least) FILTER (signal = 'requests') AS request_day_least,
+            max(hour_most) FILTER (signal = 'requests') AS request_hour_most,
+            max(hour_least) FILTER (signal = 'requests') AS request_hour_least,
+            max(active_days) FILTER (signal = 'requests') AS request_days,
+            max(last_active_day) FILTER (signal = 'requests') AS last_request_day,
+            coalesce(max(len(parts)) FILTER (signal = 'requests'), 0) AS parts_measured,
+            coalesce(max(len(active_parts)) FILTER (signal = 'requests'), 0) AS parts_active,
+            max(most) FILTER (signal = 'gpu') AS gpu_most,
+            max(p95) FILTER (signal = 'gpu') AS gpu_p95,
+            coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu'), false) AS gpu_is_sum,
+            coalesce(max(hours) FILTER (signal = 'gpu'), 0) AS gpu_hours,
+            max(p95) FILTER (signal = 'gpu_memory') AS gpu_memory_p95,
+            coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu_memory'), false) AS gpu_memory_is_sum,
+            coalesce(max(hours) FILTER (signal = 'gpu_memory'), 0) AS gpu_memory_hours,
+            max(most) FILTER (signal = 'cpu') AS cpu_most,
+            max(p95) FILTER (signal = 'cpu') AS cpu_p95,
+            coalesce(max(hours) FILTER (signal = 'cpu'), 0) AS cpu_hours,
+            max(p95) FILTER (signal = 'memory') AS memory_p95,
+            coalesce(max(hours) FILTER (signal = 'memory'), 0) AS memory_hours,
+            max(most) FILTER (signal = 'backlog') AS backlog_most,
+            coalesce(max(hours) FILTER (signal = 'backlog'), 0) AS backlog_hours,
+            max(most) FILTER (signal = 'gpu_pods') AS gpu_pods_most,
+            coalesce(max(hours) FILTER (signal = 'gpu_pods'), 0) AS gpu_pods_hours,
+            max(most) FILTER (signal = 'concurrency') AS concurrency_most,
+            max(total) FILTER (signal = 'tokens') AS tokens,
+            coalesce(max(hours) FILTER (signal = 'tokens'), 0) AS token_hours,
+            max(p95) FILTER (signal = 'throughput') AS throughput_p95,
+            coalesce(max(hours) FILTER (signal = 'throughput'), 0) AS throughput_hours,
+            coalesce(max(hours) FILTER (signal IN ('gpu', 'cpu', 'memory', 'gpu_memory')), 0) AS hardware_hours,
+            json_group_object(signal, json_object(
+                'metric', metric, 'hours_measured', hours, 'total', CAST(total AS DOUBLE), 'most', CAST(most AS DOUBLE),
+                'p95', CAST(p95 AS DOUBLE), 'last_day', CAST(last_active_day AS VARCHAR)
+            )) AS evidence
+        FROM per_signal
+        GROUP BY resource_key
+    ),
+
+    joined AS (
+        SELECT
+            b.*,
+            r.resource_key IS NOT NULL AS known,
+            r.resource_type AS inventory_type,
+            r.state,
+            r.created_at,
+            r.changed_at,
+            r.tags,
+            r.properties,
+            r.seen_at,
+            coalesce(greatest(r.created_at, r.changed_at), CAST(b.first_day AS TIMESTAMP)) AS since,
+            m.metrics_problem,
+            m.inventory_problem,
+            coalesce(m.metrics_read, false) AS metrics_read,
+            coalesce(m.inventory_read, false) AS inventory_read,
+            a.* EXCLUDE (resource_key, evidence, gpu_most, gpu_p95, gpu_is_sum, gpu_memory_p95, gpu_memory_is_sum),
+            findings.gpu_count(b.machine) AS gpus,
+            a.gpu_most / CASE WHEN a.gpu_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_most,
+            a.gpu_p95 / CASE WHEN a.gpu_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_p95,
+            a.gpu_memory_p95 / CASE WHEN a.gpu_memory_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_memory_p95,
+            a.evidence AS activity_evidence
+        FROM billed AS b
+        LEFT JOIN findings.resource AS r ON r.resource_key = b.resource_key
+        LEFT JOIN activity AS a ON a.resource_key = b.resource_key
+        LEFT JOIN findings.monitoring AS m
+            ON m.provider IS NOT DISTINCT FROM b.provider AND m.account_id IS NOT DISTINCT FROM b.account_id
+           AND m.region IS NOT DISTINCT FROM b.region
+    ),
+
+    aged AS (
+        SELECT *, since > window_start AS too_young FROM joined
+    )
+
+    SELECT
+        * EXCLUDE (evidence, activity_evidence),
+        findings.monthly(cost_in_window - committed_cost, days) AS monthly_if_deleted,
+        CASE
+            WHEN metrics_problem IS NOT NULL THEN 'its metrics could not be read (' || metrics_problem || ')'
+            WHEN too_young THEN 'it is younger than the window: made, changed or first billed on ' || strftime(since, '%Y-%m-%d')
+        END AS obstacle,
+        json_merge_patch(evidence, json_object(
+            'known_to_inventory', known,
+            'state', state,
+            'created_at', strftime(created_at, '%Y-%m-%dT%H:%M:%SZ'),
+            'changed_at', strftime(changed_at, '%Y-%m-%dT%H:%M:%SZ'),
+            'metrics_problem', metrics_problem,
+            'samples_expected', CAST(hours_seen AS DOUBLE),
+            'activity', coalesce(activity_evidence, json_object())
+        )) AS evidence
+    FROM aged;
+
+-- Was it measured in all but a few of the hours that it was billed?
+CREATE OR REPLACE MACRO findings.covers(hours_measured, hours_billed, percent) AS
+    coalesce(hours_measured, 0) > 0 AND hours_measured * 100 >= hours_billed * percent;
+
+-- '336 of 336 hours measured'.
+CREATE OR REPLACE MACRO findings.coverage(hours_measured, hours_billed) AS
+    findings.number(least(coalesce(hours_measured, 0), hours_billed)) || ' of ' || findings.number(hours_billed) || ' billed hours measured';
+
+-- '1,344 ml.g5.xlarge hours, USD 1,890.12 billed'.
+CREATE OR REPLACE MACRO findings.billed_words(billed_hours, machine, cost, currency) AS
+    regexp_replace(findings.thousands(CAST(CAST(billed_hours AS DECIMAL(38, 1)) AS VARCHAR)), '\.0$', '')
+        || coalesce(' ' || machine, '') || ' hours, ' || findings.money(cost, currency) || ' billed';

@@ -9,6 +9,16 @@ WITH ml_resources AS (
            x_WorkloadKind,
            '^(inference|training|processing|notebook|compute|gpu|tpu|featurestore|mlflow|storage\.(notebook|training|endpoint))'
        )
+       -- and what the inventory lists: volumes and file systems that may have been left behind
+       OR ledger.resource_key(ResourceId) IN (SELECT alias FROM findings.alias WHERE NOT is_name)
+),
+
+-- created_at only where the resource is known: bills of a dead namesake are not its own
+known AS (
+    SELECT a.alias, a.resource_key, r.created_at
+    FROM findings.alias AS a
+    JOIN findings.resource AS r ON r.resource_key = a.resource_key
+    WHERE NOT a.is_name
 ),
 
 -- all charges of such a resource, its volumes and its traffic too
@@ -30,6 +40,8 @@ dimensions AS (
         -- Google bills a machine's cores, memory and fees beside its GPU: they are money, but no further machine-hours
         coalesce(regexp_matches(SkuMeter, 'Instance (Core|Ram)|Custom (Core|Ram)|[Mm]anagement fee'), false) AS is_part,
         BillingCurrency AS currency,
+        coalesce(k.resource_key, ledger.resource_key(coalesce(ResourceId, CapacityReservationId))) AS resource_key,
+        k.created_at,
         CapacityReservationStatus AS capacity_status,
         CapacityReservationId AS capacity_reservation_id,
         coalesce(CommitmentDiscountStatus, '') = 'Used' AS is_committed,
@@ -41,6 +53,7 @@ dimensions AS (
             WHEN lower(ConsumedUnit) IN ('seconds', 'second', 'sec', 's') THEN 1
         END AS seconds_per_unit
     FROM ledger.dimensions
+    LEFT JOIN known AS k ON k.alias = ledger.resource_key(coalesce(ResourceId, CapacityReservationId))
     WHERE ChargeCategory NOT IN ('Tax', 'Credit')
       AND coalesce(ResourceId, CapacityReservationId) IN (SELECT resource_id FROM ml_resources)
 ),
@@ -50,6 +63,8 @@ billed AS (
         c.slice_id,
         c.dimension_id,
         CAST(c.ChargePeriodStart AS DATE) AS day,
+        -- a charge that ended before the resource was made is its dead namesake's
+        coalesce(c.ChargePeriodStart + to_microseconds(c.ChargePeriodMicroseconds) <= d.created_at, false) AS is_earlier,
         sum(c.BilledCost + c.EffectiveCostDelta) AS effective_cost,
         sum(c.ConsumedQuantity) AS quantity,
         bit_or(CAST(1 AS UINTEGER) << CAST(hour(c.ChargePeriodStart) AS UINTEGER))
@@ -60,14 +75,15 @@ billed AS (
     JOIN dimensions AS d ON d.dimension_id = c.dimension_id
     WHERE c.ChargePeriodStart >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER)
       AND c.ChargePeriodStart < CAST($today AS DATE)
-    GROUP BY c.slice_id, c.dimension_id, day
+    GROUP BY c.slice_id, c.dimension_id, day, is_earlier
 ),
 
 resource_day AS (
     SELECT
         s.source_id,
         s.billing_account_id,
-        d.provider, d.account_id, d.region, d.resource_id, d.resource_name, d.resource_type, d.workload_kind, d.machine, d.is_part,
+        d.provider, d.account_id, d.region, d.resource_key, d.resource_id, b.is_earlier, d.resource_name, d.resource_type,
+        d.workload_kind, d.machine, d.is_part,
         d.currency, d.capacity_status, d.capacity_reservation_id,
         b.day,
         CASE WHEN d.seconds_per_unit IS NOT NULL THEN coalesce(b.hours_mask, 0) ELSE 0 END AS hours_mask,

@@ -30,7 +30,7 @@ SELECT
     CAST(day AS DATE) AS day,
     CASE WHEN lower(unit) IN ('1', 'ratio', '10^2.%') AND coalesce(statistic, '') <> 'Sum' THEN 100 * value ELSE value END AS value,
     CASE WHEN lower(unit) IN ('1', 'ratio', '10^2.%') AND coalesce(statistic, '') <> 'Sum' THEN 'Percent' ELSE unit END AS unit,
-    -- how many hours of the day were measured; not said: all of them
-    CAST(coalesce(samples, 24) AS BIGINT) AS samples
+    -- how many hours of the day were measured; not said, or one value for the day: all of them
+    CAST(CASE WHEN samples IS NULL OR samples = 1 THEN 24 ELSE samples END AS BIGINT) AS samples
 FROM delivered
 WHERE value IS NOT NULL
