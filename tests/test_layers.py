@@ -40,7 +40,7 @@ ONLY_IN = {
     "click": ("cli/",),
     "rich": ("cli/",),
     "pydantic": ("config/",),
-    "polars": ("cli/output.py", "reports/"),
+    "polars": ("cli/output.py", "reports/", "collectors/activity.py"),
     "pyarrow": ("collectors/gcp/",),
     "httpx": ("collectors/llm/", "collectors/web.py"),
     "azure": ("collectors/azure/",),

@@ -1,0 +1,75 @@
+"""The two files in which collectors say what resources did: metrics by the hour, and what of each account could be read.
+
+``queries/normalise/measured_hours.sql`` and ``activity_reads.sql`` read them. An hour that nobody measured has no row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from finops.collectors.interface import Outcome
+
+METRICS, READS = "metrics.parquet", "reads.jsonl"
+
+
+@dataclass(frozen=True, order=True)
+class Measure:
+    """What a metric was in an hour."""
+
+    resource_id: str
+    metric: str
+    """The provider's name."""
+    statistic: str
+    """``Sum``, ``Average``, ``Maximum``, ``Minimum``."""
+    part: str | None
+    """A variant, a device; None: the whole."""
+    unit: str
+    hour: datetime
+    """Its beginning, UTC, without a zone."""
+    value: float
+
+
+@dataclass(frozen=True)
+class Read:
+    """How the reading of one service in one account ended."""
+
+    provider: str | None
+    account_id: str
+    region: str | None
+    service: str
+    covers: str
+    """``inventory`` or ``metrics``."""
+    outcome: Outcome
+    what: str = ""
+    next_step: str = ""
+
+
+def write_metrics(folder: Path, measures: Iterable[Measure]) -> Path:
+    """Write the hours, in an order of their own: the same measures are the same bytes."""
+    import polars
+
+    rows = sorted(
+        measures, key=lambda each: (each.resource_id, each.metric, each.statistic, each.part or "", each.hour)
+    )
+    texts = ("resource_id", "metric", "statistic", "part", "unit")
+    columns = {
+        **{name: polars.Series(name, [getattr(each, name) for each in rows], polars.Utf8) for name in texts},
+        "hour": polars.Series("hour", [each.hour for each in rows], polars.Datetime("us")),
+        "value": polars.Series("value", [each.value for each in rows], polars.Float64),
+    }
+    table = polars.DataFrame(columns)
+    path = folder / METRICS
+    table.write_parquet(path, compression="zstd")
+    return path
+
+
+def write_reads(folder: Path, reads: Iterable[Read]) -> Path:
+    """Write a line per read."""
+    lines = [json.dumps(asdict(each), sort_keys=True, ensure_ascii=False) + "\n" for each in reads]
+    path = folder / READS
+    path.write_text("".join(lines), encoding="utf-8")
+    return path

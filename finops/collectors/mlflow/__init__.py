@@ -1,0 +1,1 @@
+"""MLflow's experiments and runs, from a server, a file store or exported files."""

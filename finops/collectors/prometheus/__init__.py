@@ -1,0 +1,1 @@
+"""GPU metrics by PromQL, and the cloud machines that they are about."""
