@@ -60,7 +60,7 @@ class PrometheusCollector:
                 self._api.now("vector(1)", request.today)
             else:
                 self._reads = self._present(request.today)
-                listing.notes += [each.what for each in self._reads if each.what]
+                listing.notes += dict.fromkeys(each.what for each in self._reads if each.what)
         except Trouble as trouble:
             self._reads = [self._read(trouble.outcome, trouble.what, trouble.next_step)]
             listing.troubles.append(trouble)

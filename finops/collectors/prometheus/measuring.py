@@ -11,6 +11,9 @@ from finops.collectors.prometheus import questions
 from finops.collectors.prometheus.api import Api, Series, names
 from finops.collectors.prometheus.machines import Labels, Machine, Machines
 
+BLANK = 0x7FFFFFF0
+"""The least of the numbers by which DCGM says that it has none. No GPU has so many MiB."""
+
 Key = tuple[str, str | None, datetime]
 """Resource, part, hour."""
 
@@ -60,7 +63,8 @@ def _gpus(api: Api, order: Sequence[str], machines: Machines, since: date, until
     used, free = asked(questions.MEMORY_USED), asked(questions.MEMORY_FREE)
     for key, most in used.most.items():
         mean, left = used.average(key), free.average(key)
-        if mean is not None and left is not None and mean + left > 0:
+        is_blank = most >= BLANK or free.most.get(key, BLANK) >= BLANK
+        if mean is not None and left is not None and mean + left > 0 and not is_blank:
             whole = mean + left
             yield from _measures(
                 key, questions.MEMORY, "Percent", 100, min(100 * most / whole, 100.0), 100 * mean / whole
@@ -68,7 +72,7 @@ def _gpus(api: Api, order: Sequence[str], machines: Machines, since: date, until
 
 
 def _measures(key: Key, metric: str, unit: str, limit: float, most: float, mean: float | None) -> Iterator[Measure]:
-    """Maximum and average. What cannot be is a blank of DCGM's, a great number, and is not measured."""
+    """Maximum and average. What cannot be, a blank of DCGM's, is not measured."""
     resource, part, hour = key
     for statistic, value in (("Maximum", most), ("Average", mean)):
         if value is not None and 0 <= value <= limit and 0 <= most <= limit:
@@ -89,11 +93,12 @@ def _joined(series: Iterable[Series], machines: Machines, order: Sequence[str], 
 
 
 def _pods(api: Api, machines: Machines, since: date, until: date) -> Iterator[Measure]:
-    """What pods ask for, and what their nodes offer. A zero counts only in an hour in which pods were told of at all."""
+    """What pods ask for, and what their nodes offer. A zero counts only in an hour in which pods were told of."""
     told = {
         (each.labels.get("cluster", ""), hour)
         for each in api.hours(questions.pods_seen(), since, until)
-        for hour in each.values
+        for hour, count in each.values.items()
+        if count >= questions.OFTEN
     }
     for metric, statistic, query in (
         (questions.POD_GPUS, "Maximum", questions.pod_gpus("max")),
@@ -105,7 +110,7 @@ def _pods(api: Api, machines: Machines, since: date, until: date) -> Iterator[Me
             cluster = each.labels.get("cluster", "")
             for hour, value in each.values.items():
                 owner = machines.of_node(each.labels, hour)
-                if owner and (metric == questions.NODE_GPUS or (cluster, hour) in told):
+                if owner and (value > 0 or (cluster, hour) in told):
                     key = (owner.resource_id, owner.member or None, hour)
                     found[key] = max(value, found.get(key, value))
         for (resource, part, hour), value in found.items():

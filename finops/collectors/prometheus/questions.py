@@ -19,23 +19,27 @@ NODE = ("cluster", "node", "exported_node")
 _POD = ("cluster", "namespace", "pod", "exported_namespace", "exported_pod")
 _CONTAINER = ("container", "exported_container", "resource")
 _ACCELERATORS = "nvidia_com_(gpu|mig).*|amd_com_gpu|google_com_tpu|habana_ai_gaudi|aws_amazon_com_neuron.*"
+HOUR = "3599999ms"
+"""An hour without its first moment, which is the last of the hour before: Prometheus 2 takes both ends of a span, 3 one."""
 _STEP = "5m"
-"""How often within the hour pods are counted."""
+"""How often within the hour pods are counted: 12 times."""
+OFTEN = 6
+"""So often pods must have been told of in an hour in which no GPU pod is taken for none."""
 
 
 def gpu(metric: str, how: str, labels: Sequence[str]) -> str:
     """``max``, ``sum`` or ``count`` of a GPU's values in the hour."""
     outer = "max" if how == "max" else "sum"
-    return f"{outer} by ({', '.join(labels)}) ({how}_over_time({metric}[1h]))"
+    return f"{outer} by ({', '.join(labels)}) ({how}_over_time({metric}[{HOUR}]))"
 
 
-def nodes(span: str = "1h") -> str:
+def nodes(span: str = HOUR) -> str:
     """Which machine a node was."""
     by = ", ".join((*NODE, "provider_id", "internal_ip"))
     return f"max by ({by}) (max_over_time(kube_node_info[{span}]))"
 
 
-def node_gpus(span: str = "1h") -> str:
+def node_gpus(span: str = HOUR) -> str:
     """How many GPUs a node offers to pods."""
     each = f'max_over_time(kube_node_status_allocatable{{resource=~"{_ACCELERATORS}"}}[{span}])'
     return f"sum by ({', '.join(NODE)}) (max by ({', '.join((*NODE, 'resource'))}) ({each})) > 0"
@@ -47,12 +51,12 @@ def pod_gpus(how: str) -> str:
     containers = ", ".join(dict.fromkeys((*NODE, *_POD, *_CONTAINER)))
     asked = f"sum by ({by}) (max by ({containers}) ({_running(_ACCELERATORS)}))"
     offered = f'sum by ({by}) (kube_node_status_allocatable{{resource=~"{_ACCELERATORS}"}}) > 0'
-    return f"{how}_over_time(({asked} or 0 * ({offered}))[1h:{_STEP}])"
+    return f"{how}_over_time(({asked} or 0 * ({offered}))[{HOUR}:{_STEP}])"
 
 
 def pods_seen() -> str:
-    """How many requests of running pods kube-state-metrics told, of whatever: where it told none, no GPU pod is no zero."""
-    return f"max_over_time((count by (cluster) ({_running('.+')}))[1h:{_STEP}])"
+    """How often in the hour, of 12 times, kube-state-metrics told of requests of running pods, of whatever."""
+    return f"count_over_time((count by (cluster) ({_running('.+')}))[{HOUR}:{_STEP}])"
 
 
 def _running(resources: str) -> str:
