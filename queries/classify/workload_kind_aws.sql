@@ -9,8 +9,7 @@ why: >
   AWS bills a notebook, an endpoint and a training job under one product; only the usage type tells them apart. The
   findings rules begin here.
 misses: >
-  Inference components and serverless provisioned concurrency have no usage type of their own that we have seen. A GPU
-  inside EKS or ECS is its EC2 instance.
+  Inference components have no usage type of their own. A GPU inside EKS or ECS is its EC2 instance.
 reads: [ledger.dimensions]
 */
 WITH charges AS (
@@ -29,6 +28,7 @@ sagemaker_families (family, kind, volume_kind) AS (
         ('Host', 'inference.endpoint', 'storage.endpoint'),
         ('AsyncInf', 'inference.async', 'storage.endpoint'),
         ('ServerlessInf', 'inference.serverless', 'storage.endpoint'),
+        ('ProvisionedConcurrency', 'inference.provisioned_concurrency', 'storage.endpoint'),
         ('Tsform', 'inference.batch', 'storage.training'),
         ('Train', 'training', 'storage.training'),
         ('TrSpt', 'training.spot', 'storage.training'),
@@ -54,6 +54,8 @@ sagemaker AS (
             WHEN c.usage_type LIKE '%:VolumeUsage%' OR c.usage_type LIKE '%StorageIOUsage%'
                 THEN coalesce(f.volume_kind, 'storage.other')
             WHEN c.usage_type LIKE '%Data-Bytes%' THEN 'inference.data'
+            -- Mem- is what is kept warm, Usage- what is called
+            WHEN c.usage_type LIKE '%ProvisionedConcurrency:Usage%' THEN 'inference.serverless'
             ELSE coalesce(f.kind, 'ml.other')
         END AS kind
     FROM charges AS c
@@ -97,6 +99,8 @@ elsewhere AS (
                  AND (code = 'amazonec2' OR name LIKE '%elastic compute%') THEN 'gpu.ec2'
             WHEN usage_type LIKE '%EBS:Snapshot%' THEN 'storage.snapshot'
             WHEN usage_type LIKE '%EBS:Volume%' THEN 'storage.ebs'
+            WHEN (code = 'amazonefs' OR name LIKE '%elastic file system%') AND usage_type LIKE '%TimedStorage%'
+                THEN 'storage.filesystem'
             WHEN (code = 'amazons3' OR name LIKE '%simple storage service%') AND usage_type LIKE '%TimedStorage%'
                 THEN 'storage.object'
         END AS kind

@@ -7,6 +7,7 @@ WITH signals (metric, signal, is_sum_over_gpus) AS (
         ('requestsperminute', 'requests', false), ('model_invocation_count', 'requests', false),
         ('modelrequests', 'requests', false), ('consumedreadrequestsunits', 'requests', false),
         ('consumedwriterequestsunits', 'requests', false), ('clientconnections', 'requests', false),
+        ('private/response_count', 'requests', false),
         ('approximatebacklogsize', 'backlog', false),
         ('serverlessprovisionedconcurrencyinvocations', 'requests', false),
         ('serverlessprovisionedconcurrencyutilization', 'concurrency', false),
@@ -22,7 +23,8 @@ WITH signals (metric, signal, is_sum_over_gpus) AS (
         ('gpu/utilization', 'gpu', false), ('gpu/memory/utilization', 'gpu_memory', false),
         ('cpuutilization', 'cpu', false), ('cpu/utilization', 'cpu', false), ('cpuutilizationpercentage', 'cpu', false),
         ('percentage cpu', 'cpu', false), ('memoryutilization', 'memory', false), ('memory/utilization', 'memory', false),
-        ('kube_pod_gpu_requests', 'gpu_pods', false),
+        ('cpumemoryutilizationpercentage', 'memory', false),
+        ('kube_pod_gpu_requests', 'gpu_pods', false), ('kube_node_gpus', 'node_gpus', false),
         ('inputtokencount', 'tokens', false), ('outputtokencount', 'tokens', false), ('token_count', 'tokens', false),
         ('input_tokens', 'tokens', false), ('output_tokens', 'tokens', false),
         ('provisionedmodelutilization', 'throughput', false), ('azureopenaiprovisionedmanagedutilizationv2', 'throughput', false),
@@ -60,6 +62,13 @@ measured AS (
       AND coalesce(u.samples, 24) > 0
 ),
 
+-- a request to an inference component is one of its endpoint's variant too
+components AS (
+    SELECT DISTINCT ledger.resource_key(properties ->> '$.EndpointArn') AS endpoint_key, resource_name AS part
+    FROM findings.resource
+    WHERE resource_type = 'AWS::SageMaker::InferenceComponent'
+),
+
 activity_day AS (
     SELECT
         m.resource_key,
@@ -67,19 +76,26 @@ activity_day AS (
         m.day,
         bool_and(m.is_sum_over_gpus) AS is_sum_over_gpus,
         string_agg(DISTINCT m.metric, ', ' ORDER BY m.metric) AS metric,
-        sum(m.value) FILTER (m.statistic = 'Sum') AS total,
+        greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NULL),
+                 sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NOT NULL)) AS total,
         -- the greatest value; where only an average was kept, that
         coalesce(max(m.value) FILTER (m.statistic IN ('Maximum', 'Sum')), max(m.value) FILTER (m.statistic = 'p95'),
                  max(m.value)) AS most,
+        bool_or(m.statistic IN ('Maximum', 'Sum')) AS is_greatest,
         -- what 95 percent of the hours stay below; where nobody knows, the greatest
         coalesce(max(m.value) FILTER (m.statistic = 'p95'), max(m.value) FILTER (m.statistic = 'Maximum'), max(m.value)) AS p95,
-        sum(m.value) FILTER (m.statistic = 'HourMaximum') AS hour_most,
-        sum(m.value) FILTER (m.statistic = 'HourMinimum') AS hour_least,
+        greatest(sum(m.value) FILTER (m.statistic = 'HourMaximum' AND c.part IS NULL),
+                 sum(m.value) FILTER (m.statistic = 'HourMaximum' AND c.part IS NOT NULL)) AS hour_most,
+        greatest(sum(m.value) FILTER (m.statistic = 'HourMinimum' AND c.part IS NULL),
+                 sum(m.value) FILTER (m.statistic = 'HourMinimum' AND c.part IS NOT NULL)) AS hour_least,
         least(24, max(m.samples)) AS hours,
+        -- hours of all parts: two variants have 48 in a day
+        sum(least(24, m.samples)) FILTER (m.statistic = 'Sum') AS part_hours,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL)) AS parts,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL AND m.value > 0)) AS active_parts
     FROM measured AS m
     LEFT JOIN findings.resource AS r ON r.resource_key = m.resource_key
+    LEFT JOIN components AS c ON c.endpoint_key = m.resource_key AND c.part = m.part
     WHERE r.created_at IS NULL OR CAST(m.day AS TIMESTAMP) >= r.created_at
     GROUP BY m.resource_key, m.signal, m.day
 )

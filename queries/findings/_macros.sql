@@ -191,19 +191,29 @@ CREATE OR REPLACE MACRO findings.gpu_count(machine) AS
             'inf2.24xlarge': 6, 'inf2.48xlarge': 12, 'dl1.24xlarge': 8
         }[regexp_replace(each, '^ml\.', '')], 1))), 1);
 
+-- How many vCPUs a machine of AWS has, by its size: 4 for an xlarge, 8 for a 2xlarge. SageMaker adds up the cores' percentages. Of
+-- several the least, and 1 where it is not known.
+CREATE OR REPLACE MACRO findings.vcpu_count(machine) AS
+    coalesce(list_min(list_transform(string_split(machine, ', '), lambda each: coalesce(
+        CASE WHEN regexp_matches(each, '\.large$') THEN 2
+             WHEN regexp_matches(each, '\.\d*xlarge$') THEN 4 * coalesce(TRY_CAST(regexp_extract(each, '\.(\d+)xlarge$', 1) AS INTEGER), 1)
+        END, 1))), 1);
+
 -- Has the machine an accelerator? NULL where the bill does not name it.
 CREATE OR REPLACE MACRO findings.has_accelerator(machine) AS
-    regexp_matches(lower(machine), '(^|[ .])(p[0-9]|gr?[0-9]|trn[0-9]|inf[0-9]|dl[0-9])[a-z0-9-]*\.|nvidia|gpu|tpu|(^|[ -])(a[2-4]|g[24])[ -]|_n[cdv]');
+    regexp_matches(lower(machine), '(^|[ .])(p[0-9]|gr?[0-9]|trn[0-9]|inf[0-9]|dl[0-9])[a-z0-9-]*\.|nvidia|gpu|tpu|(^|[ -])(a[2-4]|g[24])[ -]|(^|[ _])n[cdv][0-9a-z]');
 
 -- billed_in_window, and beside each resource what its inventory, its metrics and their reading say of the same window.
 --   known, state, properties, tags   the inventory's row; known is false where it has none
 --   since, too_young                 the later of creation and last change; first billed day where the inventory knows neither
 --   metrics_problem, inventory_problem   what could not be read, as a clause; metrics_read: were metrics proven to be readable
 --   requests, request_hours          sum, and hours in which they were measured (NULL, 0: never)
+--   request_part_hours               the same hours, added up over parts (variants, components)
 --   request_day_most/least, request_hour_most/least   of a day and of an hour; last_request_day; request_days: with traffic
 --   parts_measured, parts_active     variants, components, devices that have the metric, and those with traffic
 --   gpu_most, gpu_p95, gpu_hours; gpu_memory_p95; cpu_most, cpu_p95, cpu_hours; memory_p95   percent of one device
---   backlog_most, gpu_pods_most, tokens, throughput_p95, concurrency_most, and their _hours
+--   gpu_parts; gpu_greatest_known, cpu_greatest_known   GPUs measured; false where only averages were kept, which hide short work
+--   backlog_most, gpu_pods_most, node_gpus, tokens, throughput_p95, concurrency_most, and their _hours
 --   hardware_hours                   hours in which any hardware metric was measured
 --   obstacle                         why an absence of activity proves nothing; NULL: nothing stands in the way
 --   monthly_if_deleted               a month's cost of all of its charges, without what commitments pay
@@ -218,10 +228,12 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             bool_and(is_sum_over_gpus) AS is_sum_over_gpus,
             string_agg(DISTINCT metric, ', ' ORDER BY metric) AS metric,
             sum(hours) AS hours,
+            sum(part_hours) AS part_hours,
             sum(total) AS total,
             max(total) AS day_most,
             min(total) AS day_least,
             max(most) AS most,
+            bool_and(is_greatest) AS is_greatest,
             max(p95) AS p95,
             max(hour_most) AS hour_most,
             min(hour_least) AS hour_least,
@@ -239,6 +251,7 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             resource_key,
             max(total) FILTER (signal = 'requests') AS requests,
             coalesce(max(hours) FILTER (signal = 'requests'), 0) AS request_hours,
+            coalesce(max(part_hours) FILTER (signal = 'requests'), 0) AS request_part_hours,
             max(day_most) FILTER (signal = 'requests') AS request_day_most,
             max(day_least) FILTER (signal = 'requests') AS request_day_least,
             max(hour_most) FILTER (signal = 'requests') AS request_hour_most,
@@ -251,19 +264,24 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             max(p95) FILTER (signal = 'gpu') AS gpu_p95,
             coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu'), false) AS gpu_is_sum,
             coalesce(max(hours) FILTER (signal = 'gpu'), 0) AS gpu_hours,
+            coalesce(max(len(parts)) FILTER (signal = 'gpu'), 0) AS gpu_parts,
+            coalesce(bool_and(is_greatest) FILTER (signal = 'gpu'), false) AS gpu_greatest_known,
             max(p95) FILTER (signal = 'gpu_memory') AS gpu_memory_p95,
             coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu_memory'), false) AS gpu_memory_is_sum,
             coalesce(max(hours) FILTER (signal = 'gpu_memory'), 0) AS gpu_memory_hours,
             max(most) FILTER (signal = 'cpu') AS cpu_most,
             max(p95) FILTER (signal = 'cpu') AS cpu_p95,
             coalesce(max(hours) FILTER (signal = 'cpu'), 0) AS cpu_hours,
+            coalesce(bool_and(is_greatest) FILTER (signal = 'cpu'), false) AS cpu_greatest_known,
             max(p95) FILTER (signal = 'memory') AS memory_p95,
             coalesce(max(hours) FILTER (signal = 'memory'), 0) AS memory_hours,
             max(most) FILTER (signal = 'backlog') AS backlog_most,
             coalesce(max(hours) FILTER (signal = 'backlog'), 0) AS backlog_hours,
             max(most) FILTER (signal = 'gpu_pods') AS gpu_pods_most,
             coalesce(max(hours) FILTER (signal = 'gpu_pods'), 0) AS gpu_pods_hours,
+            max(most) FILTER (signal = 'node_gpus') AS node_gpus,
             max(most) FILTER (signal = 'concurrency') AS concurrency_most,
+            coalesce(max(hours) FILTER (signal = 'concurrency'), 0) AS concurrency_hours,
             max(total) FILTER (signal = 'tokens') AS tokens,
             coalesce(max(hours) FILTER (signal = 'tokens'), 0) AS token_hours,
             max(p95) FILTER (signal = 'throughput') AS throughput_p95,
@@ -341,3 +359,18 @@ CREATE OR REPLACE MACRO findings.coverage(hours_measured, hours_billed) AS
 CREATE OR REPLACE MACRO findings.billed_words(billed_hours, machine, cost, currency) AS
     regexp_replace(findings.thousands(CAST(CAST(billed_hours AS DECIMAL(38, 1)) AS VARCHAR)), '\.0$', '')
         || coalesce(' ' || machine, '') || ' hours, ' || findings.money(cost, currency) || ' billed';
+
+-- The machines that are nodes of Kubernetes: their tags say so, on the bill or in the inventory, or kube-state-metrics does.
+CREATE OR REPLACE MACRO findings.kubernetes_nodes() AS TABLE
+    WITH tagged AS (
+        SELECT resource_key, unnest(map_keys(tags)) AS key FROM findings.resource
+        UNION ALL
+        SELECT ledger.resource_key(ResourceId), unnest(map_keys(Tags)) FROM ledger.dimensions WHERE x_WorkloadKind LIKE 'gpu.%'
+    )
+
+    SELECT coalesce(a.resource_key, t.resource_key) AS resource_key
+    FROM tagged AS t
+    LEFT JOIN findings.alias AS a ON a.alias = t.resource_key AND NOT a.is_name
+    WHERE regexp_matches(lower(t.key), 'kubernetes[._]io[/_]cluster|eks[:_-](cluster|nodegroup)|karpenter[._]sh|goog-(k8s|gke)-|aks-managed')
+    UNION
+    SELECT resource_key FROM findings.activity_day WHERE signal IN ('gpu_pods', 'node_gpus');
