@@ -12,6 +12,7 @@ _KINDS = {
     "inference.endpoint": "endpoint",
     "inference.async": "async endpoint",
     "inference.serverless": "serverless endpoint",
+    "inference.provisioned_concurrency": "provisioned concurrency",
     "inference.batch": "batch transform",
     "inference.provisioned": "provisioned throughput",
     "notebook.instance": "notebook instance",

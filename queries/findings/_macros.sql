@@ -374,3 +374,11 @@ CREATE OR REPLACE MACRO findings.kubernetes_nodes() AS TABLE
     WHERE regexp_matches(lower(t.key), 'kubernetes[._]io[/_]cluster|eks[:_-](cluster|nodegroup)|karpenter[._]sh|goog-(k8s|gke)-|aks-managed')
     UNION
     SELECT resource_key FROM findings.activity_day WHERE signal IN ('gpu_pods', 'node_gpus');
+
+-- Of what could not be read, that of these services alone: a denied list of volumes says nothing about notebooks.
+CREATE OR REPLACE MACRO findings.problem_of(problem, services) AS
+    nullif(array_to_string(list_filter(string_split(problem, '; '),
+        lambda each: list_contains(services, split_part(each, ' ', 1))), '; '), '');
+
+-- A moment that an inventory states as text, in UTC; NULL where it states none.
+CREATE OR REPLACE MACRO findings.moment(properties, path) AS TRY_CAST(properties ->> path AS TIMESTAMP);
