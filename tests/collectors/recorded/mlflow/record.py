@@ -1,6 +1,6 @@
 """Records what a real MLflow says: run by hand with MLflow installed, never by the tests.
 
-    python record.py        # in an environment of its own: pip install mlflow
+    PYTHONPATH=. python tests/collectors/recorded/mlflow/record.py    # in an environment of its own, with finops and mlflow
 
 It writes the same experiments into a file store (``mlruns/``) and through a tracking server, and keeps the server's answers in
 ``answers.json``: a list of calls, each with its method, path, question and answer. The people in it are made up.
@@ -19,14 +19,21 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+
+from finops.collectors.interface import Request
+from finops.collectors.mlflow.collector import MLflowCollector
+from finops.collectors.mlflow.server import RUNS, TrackingServer
+from finops.config.sources import MLflow
 
 HERE = Path(__file__).parent
 JOB = "arn:aws:sagemaker:us-east-1:111122223333:training-job/"
 HOUR = 3_600_000
-BEGIN = 1_792_200_000_000
-"""2026-10-16 20:40 UTC, in milliseconds."""
+TODAY = date(2026, 10, 26)
+BEGIN = 1_792_195_200_000
+"""2026-10-17 00:00 UTC, in milliseconds."""
 
 
 def fill(uri: str) -> dict[str, str]:
@@ -72,25 +79,22 @@ def ask(url: str, method: str, path: str, question: dict[str, Any] | None) -> di
 
 
 def record(url: str) -> list[dict[str, Any]]:
-    """All pages of both searches, two to a page, and what goes wrong."""
+    """What the collector asks, with all on a page and with two on each, and what it is answered; and what goes wrong."""
     calls: list[dict[str, Any]] = []
+    source = MLflow(type="mlflow", url=url)
+    collector, paged = MLflowCollector("runs", source, Path()), TrackingServer(source, Path(), page=2)
 
-    def pages(path: str, question: dict[str, Any]) -> None:
-        token = ""
-        while True:
-            calls.append(ask(url, "POST", path, {**question, "max_results": 2, **({"page_token": token} if token else {})}))
-            token = calls[-1]["answer"].get("next_page_token", "")
-            if not token:
-                return
+    def asked(method: str, path: str, params: Any = None, question: Any = None) -> Any:
+        calls.append(ask(url, method, path, question))
+        return calls[-1]["answer"]
 
-    pages("/api/2.0/mlflow/experiments/search", {"view_type": "ALL"})
-    found = [each["experiment_id"] for call in calls for each in call["answer"].get("experiments", [])]
-    pages("/api/2.0/mlflow/runs/search", {"experiment_ids": found, "run_view_type": "ACTIVE_ONLY",
-                                          "filter": f"attributes.start_time >= {BEGIN}"})  # fmt: skip
-    calls.append(ask(url, "POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": found, "page_token": "none"}))
-    calls.append(ask(url, "POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": found, "max_results": 50001}))
+    for each in (collector._from, paged):
+        each.server.ask = asked  # type: ignore[method-assign, union-attr]
+    collector.look(Request(TODAY, TODAY, TODAY))
+    paged.runs(paged.experiments(), TODAY - timedelta(days=source.history_days))
+    broken = ({"page_token": "none"}, {"max_results": 50001})
+    calls += [ask(url, "POST", RUNS, {"experiment_ids": ["0"], **each}) for each in broken]
     calls.append(ask(url, "POST", "/api/2.0/mlflow/nothing", {}))
-    calls.append(ask(url, "GET", "/version", None))
     return calls
 
 
