@@ -16,7 +16,7 @@ from finops.pipeline.build import build
 from finops.pipeline.example_files import LAYERS, Example, find_examples
 from finops.pipeline.example_ledger import add_utilisation, insert, new_ledger, write_mappings
 from finops.rules.catalogue import Catalogue
-from finops.rules.header import nearest
+from finops.rules.header import QueryFile, nearest
 from finops.rules.run import materialise, parameter_values
 from finops.warehouse.connection import Connection, DatabaseError
 
@@ -116,7 +116,7 @@ def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Pa
     query, today = example.query, example.today
     params = {query.id: example.inputs["params"]} if example.inputs.get("params") else {}
     try:
-        build(con, catalogue, mappings, today, params=params, lint=False)
+        build(con, _needed(catalogue, query), mappings, today, params=params, lint=False)
     except CheckFailedError:
         if query.layer != "checks":  # a check's example is there to fail it
             raise
@@ -149,6 +149,16 @@ def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Pa
             "JOIN ledger.dimensions AS d USING (x_DimensionId)"
         ))  # fmt: skip
     return _read(con.execute(query.body, values))
+
+
+def _needed(catalogue: Catalogue, query: QueryFile) -> Catalogue:
+    """Without the findings and checks that the query's answer does not depend on: they would take most of the time."""
+    reads = query.extra.get("reads") or []
+    if query.layer == "findings":
+        catalogue = catalogue.with_only("findings", [query.id])
+    elif not any(str(name).startswith("findings.") for name in reads):
+        catalogue = catalogue.with_only("findings", [])
+    return catalogue.with_only("checks", [query.id])
 
 
 def _read(result: Connection) -> Answer:

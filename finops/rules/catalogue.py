@@ -80,6 +80,13 @@ class Catalogue:
             copy._layers[layer] = sorted(found, key=_place)
         return copy, errors
 
+    def with_only(self, layer: str, ids: Sequence[str]) -> Catalogue:
+        """The same files, of one layer only these: for an example, that is about one rule."""
+        copy = Catalogue(self.overlay, self.shipped)
+        copy._layers = dict(self._layers)
+        copy._layers[layer] = [query for query in self.layer(layer) if query.id in ids]
+        return copy
+
     def _read_layer(self, name: str) -> list[QueryFile]:
         ours = _files(self.shipped / name)
         theirs = _files(self.overlay / name) if self.overlay else {}

@@ -35,6 +35,9 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
     Of several rules that speak of one resource the gravest verdict stands; what the others said is in its evidence.
     """
     trials = [trial for query in catalogue.layer("findings") for trial in _trials(con, query, params, today)]
+    if not trials:
+        con.execute("DELETE FROM findings.findings")
+        return []
     make_finding_tables(con, catalogue, today, _horizon(trials))
     make_macros(con, catalogue, "findings")
     con.execute(
@@ -193,22 +196,41 @@ def _keep_gravest(con: Connection, today: date) -> None:
             FROM ranked
             WHERE rank > 1
             GROUP BY ALL
+        ),
+
+        -- of several that speak of a finding, one that holds, then one for its own rule, then the last to end
+        exceptions AS (
+            SELECT v.finding_id, e.*, e.until > $today AS is_valid
+            FROM ranked AS v
+            JOIN mapping.exceptions AS e
+                ON ledger.resource_key(e.resource_id) = ledger.resource_key(v.resource_id) AND e.rule_id IN ('*', v.rule_id)
+            WHERE v.rank = 1
+            QUALIFY ROW_NUMBER() OVER (
+                PARTITION BY v.finding_id ORDER BY e.until > $today DESC, e.rule_id = '*', e.until DESC, e.line
+            ) = 1
         )
 
         SELECT
             v.* EXCLUDE (place, scope_kind, scope_name, found_by, rank) REPLACE (
-                CASE WHEN e.reason IS NOT NULL THEN 'excepted' ELSE v.status END AS status,
+                CASE WHEN e.is_valid THEN 'excepted' ELSE v.status END AS status,
                 v.reason || coalesce('; team ' || v.team, '')
-                    || coalesce('; excepted until ' || e.until || ' by ' || e.owner || ': ' || e.reason, '') AS reason,
-                CASE WHEN o.said IS NULL THEN v.evidence
-                     ELSE json_merge_patch(v.evidence, json_object('other_rules', o.said)) END AS evidence
+                    || CASE WHEN e.is_valid THEN '; excepted until ' || e.until || ' by ' || e.owner || ': ' || e.reason
+                            WHEN NOT e.is_valid THEN '; the exception of ' || e.owner || ' ended on ' || e.until
+                            ELSE '' END AS reason,
+                json_merge_patch(
+                    v.evidence,
+                    CASE WHEN o.said IS NULL THEN json_object() ELSE json_object('other_rules', o.said) END,
+                    CASE WHEN e.is_valid THEN json_object('verdict', v.status, 'exception', json_object(
+                             'owner', e.owner, 'until', CAST(e.until AS VARCHAR), 'reason', e.reason))
+                         ELSE json_object() END
+                ) AS evidence
             )
         FROM ranked AS v
         LEFT JOIN others AS o
             ON o.provider IS NOT DISTINCT FROM v.provider AND o.account_id IS NOT DISTINCT FROM v.account_id
            AND o.resource_id = v.resource_id AND o.currency IS NOT DISTINCT FROM v.currency
-        LEFT JOIN mapping.exceptions AS e
-            ON e.rule_id = v.rule_id AND e.resource_id = v.resource_id AND e.until > $today
+        LEFT JOIN exceptions AS e
+            ON e.finding_id = v.finding_id AND v.status <> 'active'
         WHERE v.rank = 1
         """,
         {"today": today},
