@@ -16,6 +16,7 @@ WITH charges AS (
     SELECT
         x_DimensionId,
         coalesce(x_UsageType, SkuMeter, '') AS usage_type,
+        lower(coalesce(ResourceId, '')) AS resource,
         lower(coalesce(x_ServiceCode, '')) AS code,
         lower(coalesce(ServiceName, '')) AS name
     FROM ledger.dimensions
@@ -56,6 +57,8 @@ sagemaker AS (
             WHEN c.usage_type LIKE '%Data-Bytes%' THEN 'inference.data'
             -- Mem- is what is kept warm, Usage- what is called
             WHEN c.usage_type LIKE '%ProvisionedConcurrency:Usage%' THEN 'inference.serverless'
+            -- its fee is paid ahead, whatever then runs on it
+            WHEN c.resource LIKE '%:training-plan/%' THEN 'training.plan'
             ELSE coalesce(f.kind, 'ml.other')
         END AS kind
     FROM charges AS c

@@ -29,10 +29,14 @@ vertex AS (
     SELECT
         x_DimensionId,
         CASE
+            -- a notebook's disk stays when its machine stops
+            WHEN resource LIKE '//notebooks.googleapis.com/%' AND regexp_matches(sku, 'pd capacity|hyperdisk') THEN 'storage.notebook'
             WHEN resource LIKE '//notebooks.googleapis.com/%' OR sku LIKE '%workbench%' OR sku LIKE '%notebook%'
                 THEN 'notebook.instance'
             WHEN sku LIKE '%colab%' THEN 'notebook.studio'
             WHEN sku LIKE '%provisioned throughput%' THEN 'inference.provisioned'
+            -- online and batch prediction share their SKUs
+            WHEN resource LIKE '%/batchpredictionjobs/%' THEN 'inference.batch'
             WHEN sku LIKE '%online prediction%' OR sku LIKE '%online/batch prediction%' THEN 'inference.endpoint'
             WHEN sku LIKE '%batch prediction%' THEN 'inference.batch'
             WHEN sku LIKE '%feature store%' OR sku LIKE '%featurestore%' THEN 'featurestore'
@@ -72,6 +76,8 @@ elsewhere AS (
     SELECT
         c.x_DimensionId,
         CASE
+            WHEN c.resource LIKE '//notebooks.googleapis.com/%' AND regexp_matches(c.sku, 'pd capacity|hyperdisk')
+                THEN 'storage.notebook'
             WHEN c.resource LIKE '//notebooks.googleapis.com/%' THEN 'notebook.instance'
             WHEN c.sku LIKE '%snapshot%' THEN 'storage.snapshot'
             WHEN a.kind IS NOT NULL THEN a.kind

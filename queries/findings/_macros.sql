@@ -381,4 +381,4 @@ CREATE OR REPLACE MACRO findings.problem_of(problem, services) AS
         lambda each: list_contains(services, split_part(each, ' ', 1))), '; '), '');
 
 -- A moment that an inventory states as text, in UTC; NULL where it states none.
-CREATE OR REPLACE MACRO findings.moment(properties, path) AS TRY_CAST(properties ->> path AS TIMESTAMP);
+CREATE OR REPLACE MACRO findings.moment(properties, path) AS TRY_CAST((properties ->> path) AS TIMESTAMP);
