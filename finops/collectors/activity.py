@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from finops.collectors.interface import Outcome
-
 METRICS, READS = "metrics.parquet", "reads.jsonl"
 
 
@@ -30,7 +28,8 @@ class Measure:
     unit: str
     hour: datetime
     """Its beginning, UTC, without a zone."""
-    value: float
+    value: float | None
+    """None: nothing was measured. A file without any value has one such row, which says whose it is."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Read:
     service: str
     covers: str
     """``inventory`` or ``metrics``."""
-    outcome: Outcome
+    outcome: str
+    """An ``Outcome``, or ``unsupported``: there is no such service."""
     what: str = ""
     next_step: str = ""
 

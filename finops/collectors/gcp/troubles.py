@@ -24,15 +24,26 @@ ROLES = {
     "billing.accounts.list": "roles/billing.viewer",
     "billing.resourceAssociations.list": "roles/billing.viewer",
     "resourcemanager.projects.get": "roles/browser",
+    "monitoring.timeSeries.list": "roles/monitoring.viewer",
+    **{f"aiplatform.{each}.list": "roles/aiplatform.viewer" for each in (
+        "locations", "endpoints", "customJobs", "trainingPipelines", "pipelineJobs", "hyperparameterTuningJobs",
+        "batchPredictionJobs", "featurestores", "featureOnlineStores", "indexEndpoints",
+    )},
+    "notebooks.instances.list": "roles/notebooks.viewer",
+    "tpu.nodes.list": "roles/tpu.viewer",
+    **{f"compute.{each}.list": "roles/compute.viewer" for each in ("instances", "disks", "reservations", "snapshots")},
     "storage.buckets.get": "roles/storage.legacyBucketReader",
     "storage.objects.get": "roles/storage.objectViewer",
     "storage.objects.list": "roles/storage.objectViewer",
     ACT_AS: "roles/iam.serviceAccountTokenCreator",
     "serviceusage.services.use": "roles/serviceusage.serviceUsageConsumer",
-}
+}  # fmt: skip
 """The narrowest predefined role that carries a permission."""
 
-_PERMISSION = re.compile(r"\b(?:bigquery|billing|storage|iam|resourcemanager|serviceusage)\.[a-zA-Z]+\.[a-zA-Z]+\b")
+_PERMISSION = re.compile(
+    r"\b(?:aiplatform|bigquery|billing|compute|iam|monitoring|notebooks|resourcemanager|serviceusage|storage|tpu)"
+    r"\.[a-zA-Z]+\.[a-zA-Z]+\b"
+)
 _SERVICE = re.compile(r"\b([a-z0-9-]+\.googleapis\.com)\b")
 _PASSING_REASONS = {
     "rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "backendError", "internalError", "badGateway",
@@ -127,9 +138,18 @@ def as_trouble(
     return trouble(Outcome.FAILED, f"could not be read: {said}", "Read what Google Cloud says, and run it again.")
 
 
+def is_disabled(error: BaseException) -> bool:
+    """Is the API that was asked switched off in the project?"""
+    return _switched_off(_text(error), _reason(_plain(error)))
+
+
+def _switched_off(said: str, reason: str) -> bool:
+    return reason in ("accessNotConfigured", "SERVICE_DISABLED") or "has not been used in project" in said
+
+
 def _allow(said: str, reason: str, permission: str, resource: str) -> str:
     """What to change after a 403."""
-    if reason in ("accessNotConfigured", "SERVICE_DISABLED") or "has not been used in project" in said:
+    if _switched_off(said, reason):
         service = next((each for each in _SERVICE.findall(said) if not each.startswith("console")), "the API's name")
         return f"Enable the API: 'gcloud services enable {service}'."
     if reason in ("billingNotEnabled", "BILLING_DISABLED"):
