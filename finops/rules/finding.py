@@ -35,9 +35,6 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
     Of several rules that speak of one resource the gravest verdict stands; what the others said is in its evidence.
     """
     trials = [trial for query in catalogue.layer("findings") for trial in _trials(con, query, params, today)]
-    if not trials:
-        con.execute("DELETE FROM findings.findings")
-        return []
     make_finding_tables(con, catalogue, today, _horizon(trials))
     make_macros(con, catalogue, "findings")
     con.execute(
