@@ -31,8 +31,8 @@ SOURCES = {source: source.replace("gcp-", "gcp/") for source in EXPECTED["source
 FOUND = {
     # planted waste: the rule that finds it, its verdict, and the window whose money the answer sheet states
     "hyperpod-left-on": ("hyperpod_cluster", "unknown", "7d"),
-    "gpu-box-1": ("gpu_instance_always_on", "unknown", "7d"),
-    "gpu-box-2": ("gpu_instance_always_on", "unknown", "7d"),
+    "gpu-box-1": ("idle_gpu_instance", "unknown", "7d"),
+    "gpu-box-2": ("idle_gpu_instance", "unknown", "7d"),
     "unused-reservation": ("unused_capacity_reservation", "idle", "7d"),
     "idle-endpoint": ("inference_endpoint", "unknown", "14d"),
     "underused-endpoint": ("inference_endpoint", "unknown", "14d"),
@@ -46,7 +46,7 @@ FOUND = {
     "idle-provisioned-throughput": ("provisioned_throughput", "unknown", "7d"),
     "labs-notebook": ("always_on_notebook_instance", "idle", "14d"),
     "idle-vertex-endpoint": ("inference_endpoint", "unknown", "14d"),
-    "tpu-left-on": ("gpu_instance_always_on", "unknown", "7d"),
+    "tpu-left-on": ("idle_tpu", "unknown", "7d"),
     "workbench-24x7": ("always_on_notebook_instance", "idle", "14d"),
     "azure-compute-instance": ("azure_ml_compute", "unknown", "14d"),
     "azure-ptu-idle": ("provisioned_throughput", "unknown", "7d"),

@@ -358,7 +358,7 @@ CREATE OR REPLACE MACRO findings.coverage(hours_measured, hours_billed) AS
 -- '1,344 ml.g5.xlarge hours, USD 1,890.12 billed'.
 CREATE OR REPLACE MACRO findings.billed_words(billed_hours, machine, cost, currency) AS
     regexp_replace(findings.thousands(CAST(CAST(billed_hours AS DECIMAL(38, 1)) AS VARCHAR)), '\.0$', '')
-        || coalesce(' ' || machine, '') || ' hours, ' || findings.money(cost, currency) || ' billed';
+        || coalesce(' ' || regexp_replace(machine, ' hours$', ''), '') || ' hours, ' || findings.money(cost, currency) || ' billed';
 
 -- The machines that are nodes of Kubernetes: their tags say so, on the bill or in the inventory, or kube-state-metrics does.
 CREATE OR REPLACE MACRO findings.kubernetes_nodes() AS TABLE
