@@ -63,6 +63,12 @@ class FrozenMonthError(FinopsError):
     slug = "frozen-month"
 
 
+class FindingsJournalError(FinopsError):
+    """The journal of findings is damaged."""
+
+    slug = "findings-journal"
+
+
 class WarehouseBusyError(FinopsError):
     """Another process holds the warehouse."""
 

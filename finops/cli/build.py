@@ -77,6 +77,7 @@ def build_stages(app: App, con: Connection, *, full: bool = False) -> BuildRepor
         full=full,
         params=workspace.config.params,
         frozen_files=workspace.path(workspace.config.paths.frozen),
+        findings_files=workspace.path(workspace.config.paths.findings),
     )
     for stage in report.stages:
         if stage.status == "unchanged":
@@ -85,6 +86,8 @@ def build_stages(app: App, con: Connection, *, full: bool = False) -> BuildRepor
             app.say(f"{stage.stage:<9} {stage.rows:,} {_RESULT[stage.stage]} in {stage.seconds:.1f} s")
     for note in report.notes:
         app.detail(f"note: {note}")
+    for note in report.exception_notes:
+        app.say(f"note: {note}")
     for check in report.checks:
         if not check.passed:
             app.warn(f"{check.title}: {check.detail}")

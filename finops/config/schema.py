@@ -50,6 +50,9 @@ class Paths(Section):
     frozen: Path = Path("frozen")
     """What was booked of frozen months, and the journal of who froze and reopened them. Keep it under version control: it cannot be
     made again."""
+    findings: Path = Path("findings")
+    """The journal of findings: since when each is open, and when it was resolved. Keep it under version control: it cannot be made
+    again."""
 
 
 class Reports(Section):
@@ -79,6 +82,7 @@ class Config(Section):
     sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], AnySource] = {}
     """Where bills come from: a section per source, named as you like."""
     params: dict[str, dict[str, int | Decimal | str | dict[str, dict[str, int | Decimal | str]]]] = {}
-    """Values for the parameters that rules declare: ``[params.always_on_notebook_instance] window_days = 7``. A findings rule takes
-    other values for a team, ``[params.idle_endpoint.team.research]``, or an environment, ``[params.idle_endpoint.environment.dev]``.
+    """Values for the parameters that rules declare: ``[params.always_on_notebook_instance] window_days = 7``. A findings rule
+    takes other values for a team, ``[params.idle_endpoint.team.research]``, or an environment,
+    ``[params.idle_endpoint.environment.dev]``.
     """

@@ -14,12 +14,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from finops.errors import CheckFailedError
+from finops.pipeline.findings_journal import FindingsJournal
 from finops.pipeline.freezing import fill_books, note_open
 from finops.pipeline.frozen_files import FrozenFiles, FrozenMonth, fingerprint
 from finops.pipeline.linting import all_at_once, refuse
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import catalogue_problems
 from finops.rules.finding import find
+from finops.rules.lifecycle import exception_notes, follow
 from finops.rules.mappings import Mappings, read_mappings, store_mappings
 from finops.rules.outcomes import CheckOutcome, RuleOutcome
 from finops.rules.run import Params, check_params, count
@@ -53,6 +55,8 @@ class BuildReport:
     stages: list[StageReport] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     """Of this build or, if nothing changed, of the one that checked last."""
+    exception_notes: list[str] = field(default_factory=list)
+    """Lines of exceptions.csv that except nothing, as sentences."""
 
     @property
     def changed(self) -> bool:
@@ -75,6 +79,7 @@ def build(
     params: Params | None = None,
     run_id: str | None = None,
     frozen_files: Path | None = None,
+    findings_files: Path | None = None,
     lint: bool = True,
 ) -> BuildReport:
     """Bring classes, teams, findings and checks up to date with the ledger.
@@ -86,11 +91,13 @@ def build(
         params: parameters that differ from their defaults: query id -> name -> value.
         run_id: how ``ops.checks`` names this build; default a new one.
         frozen_files: the folder of the frozen months; need not exist.
+        findings_files: the folder of the journal of findings; need not exist. Left out: findings are not followed over days.
         lint: look at all files before the first stage, and tell all of their problems; else a rule's show when it runs.
 
     Raises:
         ConfigError: a mapping file or a parameter is wrong.
         FrozenMonthError: what was booked of a frozen month is lost or damaged.
+        FindingsJournalError: the journal of findings is damaged.
         QueryFileError: a query breaks its contract or fails.
         CheckFailedError: a stop-grade check failed. Its outcome is in ``ops.checks``.
     """
@@ -101,6 +108,8 @@ def build(
         if lint:
             _check_own_queries(con, catalogue, mappings)
     frozen = FrozenFiles(frozen_files).verified(con) if frozen_files else []
+    journal = FindingsJournal(findings_files) if findings_files else None
+    noted = journal.fingerprint(today) if journal else ""
     report = BuildReport(run_id or uuid.uuid4().hex[:12])
     settings = digest(sorted((query_id, sorted(values.items())) for query_id, values in given.items()))
     ledger = _ledger_state(con)
@@ -116,10 +125,13 @@ def build(
         lambda: _allocate(con, catalogue, given, today, frozen),
         "FROM allocation.dimension_team WHERE book = 0",
     )
-    found = digest([layer_digest(catalogue, "findings"), allocated, today])
-    runner.stage("find", found, lambda: find(con, catalogue, given, today), "FROM findings.findings")
+    found = digest([layer_digest(catalogue, "findings"), allocated, today, noted])
+    runner.stage("find", found, lambda: _find(con, catalogue, given, today, journal), "FROM findings.findings")
+    report.exception_notes = exception_notes(con, today)
     checked = digest([layer_digest(catalogue, "checks"), found])
     _check(con, catalogue, given, today, runner, checked)
+    if journal:  # after the checks, and whether or not anything was built: a run that was killed before it came here is made good
+        journal.note(con, today)
     return report
 
 
@@ -184,6 +196,15 @@ def _allocate(
     outcomes = allocate(con, catalogue, params, today)
     note_open(con, frozen)
     fill_books(con, frozen)
+    return outcomes
+
+
+def _find(
+    con: Connection, catalogue: Catalogue, params: Params, today: date, journal: FindingsJournal | None
+) -> list[RuleOutcome]:
+    outcomes = find(con, catalogue, params, today)
+    if journal:
+        follow(con, journal.before(today), [query.id for query in catalogue.layer("findings")], today)
     return outcomes
 
 

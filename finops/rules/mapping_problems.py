@@ -72,7 +72,7 @@ def _exception_problems(mappings: Mappings, problems: Problems, rules: list[str]
     for line in mappings["exceptions.csv"]:
         if day(line["until"]) is None:
             problems.add("exceptions.csv", line, f"until is a day such as 2026-12-31, not '{line['until']}'")
-        if line["rule_id"] not in rules:
+        if line["rule_id"] not in ("*", *rules):
             problems.add("exceptions.csv", line, unknown(line["rule_id"], rules, "findings rule"))
 
 

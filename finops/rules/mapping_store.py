@@ -54,10 +54,11 @@ def store_mappings(con: Connection, mappings: Mappings) -> None:
                   for line in mappings["namespaces.csv"]]  # fmt: skip
     _store(con, "namespaces", f"cluster VARCHAR, namespace VARCHAR, team VARCHAR, {_SPAN}", namespaces)
     _store_patterns(con, mappings)
-    exceptions = [[line[name] for name in FILES["exceptions.csv"].columns] for line in mappings["exceptions.csv"]]
-    _store(
-        con, "exceptions", "rule_id VARCHAR, resource_id VARCHAR, reason VARCHAR, owner VARCHAR, until DATE", exceptions
-    )
+    exceptions = [
+        (*(line[name] for name in FILES["exceptions.csv"].columns), line.number) for line in mappings["exceptions.csv"]
+    ]
+    _store(con, "exceptions",
+           "rule_id VARCHAR, resource_id VARCHAR, reason VARCHAR, owner VARCHAR, until DATE, line INTEGER", exceptions)  # fmt: skip
     categories = list({row[:2]: row for row in mappings.service_categories}.values())
     _store(con, "service_categories",
            "provider VARCHAR, service VARCHAR, ServiceCategory VARCHAR, ServiceSubcategory VARCHAR", categories)  # fmt: skip

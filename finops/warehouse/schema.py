@@ -216,11 +216,16 @@ def m010_activity(con: Connection) -> None:
     con.execute(
         "CREATE TABLE findings.lifecycle (finding_id VARCHAR, rule_id VARCHAR, provider VARCHAR, account_id VARCHAR, "
         "resource_id VARCHAR, resource_name VARCHAR, currency VARCHAR, team VARCHAR, state VARCHAR, status VARCHAR, "
-        f"opened_on DATE, last_seen_on DATE, resolved_on DATE, cost_since_opened {MONEY}, monthly_cost_when_open {MONEY}, "
-        f"verified_monthly_saving {MONEY}, verified_until DATE, excepted_until DATE, exception_owner VARCHAR, "
-        "exception_reason VARCHAR, reason VARCHAR)"
+        f"since DATE, found_on DATE, resolved_on DATE, cost_since_opened {MONEY}, monthly_cost_when_open {MONEY}, "
+        f"verified_monthly_saving {MONEY}, verified_until DATE, note VARCHAR, exception_owner VARCHAR, "
+        "excepted_until DATE, exception_reason VARCHAR, reason VARCHAR)"
     )
-    con.execute("DELETE FROM ops.stages WHERE stage IN ('find', 'check')")
+    con.execute(
+        "CREATE TABLE findings.changes (date DATE, finding_id VARCHAR, state VARCHAR, status VARCHAR, rule_id VARCHAR, "
+        "provider VARCHAR, account_id VARCHAR, resource_id VARCHAR, resource_name VARCHAR, currency VARCHAR, team VARCHAR, "
+        f'since DATE, found_on DATE, monthly_cost {MONEY}, "window" VARCHAR, reason VARCHAR)'
+    )
+    con.execute("DELETE FROM ops.stages WHERE stage IN ('mappings', 'find', 'check')")
 
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
