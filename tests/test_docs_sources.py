@@ -92,7 +92,7 @@ def test_links_within_the_page_lead_to_its_headings() -> None:
     assert {each for page in pages for each in re.findall(r"sources\.md#([^)]+)\)", page.read_text())} <= anchors
 
 
-@pytest.mark.parametrize("type_", ["gcp-bigquery", "gcp-billing"])
+@pytest.mark.parametrize("type_", ["gcp-bigquery", "gcp-billing", "gcp-utilisation"])
 def test_the_roles_of_google_cloud_are_those_that_carry_the_permissions(type_: str) -> None:
     source = tomllib.loads(re.findall(r"```toml\n(.*?)```", section(type_), re.DOTALL)[0])["sources"]
     needed = collector("gcp", SOURCE_TYPES[type_](**next(iter(source.values()))), Path()).permissions()

@@ -184,6 +184,9 @@ def some_activity(google: FakeGoogle) -> None:
         integer=True,
         response_code="500",
     )
+    # the project's metrics scope has another project in it, whose metrics are listed too
+    theirs = endpoint | {"resource_container": f"projects/{NUMBERS[OTHER]}"}
+    google.measure(ML, f"{vertex}/prediction/online/request_count", f"{vertex}/Endpoint", theirs, [(at(18, 3), 9.0)])
     for replica, busy in (("a", 0.25), ("b", 0.75)):
         google.measure(
             ML, f"{vertex}/prediction/online/accelerator/duty_cycle", f"{vertex}/Endpoint", endpoint,

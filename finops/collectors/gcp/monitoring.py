@@ -23,6 +23,8 @@ from finops.collectors.interface import Outcome, Trouble
 
 PERMISSION = "monitoring.timeSeries.list"
 HOUR = timedelta(hours=1)
+PROJECTS = ("project_id", "resource_container")
+"""The labels of which a resource has one: the project's id or number."""
 IDS_AT_ONCE = 75
 """Instances named in one filter, which may have 2,048 characters."""
 VERTEX, COMPUTE = "//aiplatform.googleapis.com", "//compute.googleapis.com"
@@ -149,6 +151,7 @@ class Wanted:
     """What is to be measured in a project: the days from one until before another."""
 
     project: str
+    number: str
     since: date
     until: date
     jobs: Mapping[str, str]
@@ -158,6 +161,8 @@ class Wanted:
 
     def resource(self, metric: Metric, labels: Mapping[str, str]) -> str:
         """Whose series it is; empty where it cannot be said."""
+        if not self._is_own(labels):
+            return ""
         if metric in MACHINES:
             return self.machines.get((labels.get("zone", ""), labels.get("instance_id", "")), "")
         if metric in TPUS:
@@ -166,6 +171,12 @@ class Wanted:
         if (job := labels.get("job_id", "")) in self.jobs:
             return self.jobs[job]
         return metric.name.format(project=self.project, **labels) if all(map(labels.get, metric.ids)) else ""
+
+    def _is_own(self, labels: Mapping[str, str]) -> bool:
+        """Is it this project's? One whose metrics scope has other projects in it gives theirs too."""
+        stated = {labels[each].rpartition("/")[2] for each in PROJECTS if labels.get(each)}
+        own = {self.project, self.number}
+        return not stated or bool(stated & own) or (not self.number and all(map(str.isdecimal, stated)))
 
     def questions(self) -> Iterator[tuple[Metric, str]]:
         """The metrics, each with the machines that it is asked of."""
@@ -199,7 +210,7 @@ def measured(api: Rest, wanted: Wanted) -> Iterator[Measure]:
 def _asked(api: Rest, wanted: Wanted, metric: Metric, of: str, how: tuple[str, str, str]) -> Iterator[Measure]:
     statistic, aligner, reducer = how
     parts = [f'metric.type = "{metric.type}"', f'resource.type = "{metric.resource}"', metric.only, of]
-    groups = [f"resource.labels.{each}" for each in metric.ids]
+    groups = [f"resource.labels.{each}" for each in (*metric.ids, *PROJECTS)]
     groups += [f"metric.labels.{metric.part}"] if metric.part and metric.part not in metric.ids else []
     params = {
         "filter": " AND ".join(filter(None, parts)),

@@ -133,6 +133,7 @@ class Project:
         theirs = {_place(each) for _, each in self._found(WORKBENCH)}
         return Wanted(
             self.name,
+            self.number,
             since,
             until,
             jobs={
@@ -199,7 +200,7 @@ class Project:
             except Unsupported as absent:
                 return absent
             except Trouble as trouble:
-                if trouble.outcome in (Outcome.FAILED, Outcome.EXPIRED):
+                if trouble.outcome is Outcome.EXPIRED or self._api.has_waited(kind.service):
                     given_up.append(trouble)
                 return trouble
 

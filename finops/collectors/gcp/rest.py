@@ -41,7 +41,7 @@ class Rest:
 
     def __init__(self, source: GcpUtilisation, folder: Path) -> None:
         self._source, self._folder = source, folder
-        self._deadline = float(source.deadline)
+        self._waited: set[str] = set()
         self._connected: tuple[Any, str] | Trouble | None = None
         self._lock = Lock()
 
@@ -76,7 +76,7 @@ class Rest:
         where = f"project {project}, {service}" + (f" in {location}" if location else "")
         asked = dict(params or {})
         while True:
-            page = self._page(url, asked, where, permission, project)
+            page = self._page(service, url, asked, where, permission, project)
             yield page
             token = page.get("nextPageToken")
             if not token:
@@ -87,11 +87,18 @@ class Rest:
                 )
             asked["pageToken"] = token
 
-    def _page(self, url: str, asked: Mapping[str, Any], where: str, permission: str, project: str) -> dict[str, Any]:
+    def has_waited(self, service: str) -> bool:
+        """Has the service been waited for until the deadline? It is then asked once more each time, and not waited for again."""
+        return service in self._waited
+
+    def _page(
+        self, service: str, url: str, asked: Mapping[str, Any], where: str, permission: str, project: str
+    ) -> dict[str, Any]:
         session, _ = self._connect()
+        deadline = 0.0 if service in self._waited else float(self._source.deadline)
         try:
             page = retrying(
-                lambda: _answer(session, url, asked), passing=passing, deadline=self._deadline, asked=_retry_after
+                lambda: _answer(session, url, asked), passing=passing, deadline=deadline, asked=_retry_after
             )
         except source_errors() as error:
             if is_disabled(error):
@@ -100,9 +107,8 @@ class Rest:
             if _is_absent(error, " in " in where):
                 raise Unsupported(f"{permission} has nothing to list there") from None
             trouble = as_trouble(error, where=where, permission=permission, resource=f"project {project}")
-            if trouble.outcome is Outcome.FAILED:
-                # what is not there after one deadline is not waited for again and again in the same run
-                self._deadline = 0.0
+            if passing(error):
+                self._waited.add(service)
             raise Trouble(
                 trouble.outcome, f"{permission} {trouble.what}", where=where, next_step=trouble.next_step
             ) from None
