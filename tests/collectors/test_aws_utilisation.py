@@ -47,7 +47,7 @@ def fleet(server: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
 
 
 def collector(**options: Any) -> AwsUtilisationCollector:
-    source = AwsUtilisation(type="aws-utilisation", **{"deadline": 1, **options})
+    source = AwsUtilisation(type="aws-utilisation", **{"deadline": 20, **options})
     return AwsUtilisationCollector("activity", source, Path())
 
 
@@ -402,7 +402,7 @@ def test_what_is_optional_and_denied_is_unknown_and_the_rest_comes(
 
 def test_a_denied_service_stops_no_other_and_its_old_snapshot_stays(fleet: FakeFleet, workspace: Workspace) -> None:
     fill(fleet)
-    (workspace.folder / "finops.toml").write_text('[sources.activity]\ntype = "aws-utilisation"\ndeadline = 1\n')
+    (workspace.folder / "finops.toml").write_text('[sources.activity]\ntype = "aws-utilisation"\n')
     assert workspace.finops("--today", f"{TODAY}", "collect").exit_code == 0
     fleet.deny("ec2:DescribeVolumes")
     fleet.deny("bedrock:ListCustomModels")
@@ -482,7 +482,7 @@ def test_throttling_passes_and_what_does_not_get_through_has_failed(fleet: FakeF
     fill(fleet)
     fleet.throttle("sagemaker:DescribeEndpoint", 1)
     fleet.throttle("bedrock:ListImportedModels")
-    seen = Run(tmp_path, collector(), request())
+    seen = Run(tmp_path, collector(deadline=2), request())
     assert len(seen.lines("sagemaker")) == 26
     assert [each.outcome for each in seen.listing.troubles] == [Outcome.FAILED]
     assert seen.reads()["us-east-1", "bedrock", "inventory"] == "failed"
@@ -490,7 +490,7 @@ def test_throttling_passes_and_what_does_not_get_through_has_failed(fleet: FakeF
 
 def test_two_deadlines_that_were_waited_out_are_enough(fleet: FakeFleet, tmp_path: Path) -> None:
     fleet.throttle("(?!sts:|tag:).*")
-    seen = Run(tmp_path, collector(regions=["us-east-1", "us-west-2", "eu-west-1"]), request())
+    seen = Run(tmp_path, collector(deadline=1, regions=["us-east-1", "us-west-2", "eu-west-1"]), request())
     assert {call.action for call in fleet.calls if call.region == "us-west-2"} == set()
     assert {outcome for (_, service, _), outcome in seen.reads().items() if service in ("ec2", "efs")} == {"failed"}
 

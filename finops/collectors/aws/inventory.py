@@ -75,7 +75,7 @@ class Reading:
             return self.troubles[0].outcome
         if self.unsupported:
             return UNSUPPORTED
-        return Outcome.COMPLETE if self.resources else Outcome.EMPTY
+        return Outcome.COMPLETE if self.resources or self.service == "tags" else Outcome.EMPTY
 
     @property
     def what(self) -> str:

@@ -6,24 +6,25 @@ the last offer says how each reading ended: a service that may not be read is no
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
-from finops.collectors.aws import inventory
-from finops.collectors.aws.examine import role_permission, tried
+from finops.collectors.aws import inventory, metric_days, utilisation_health
+from finops.collectors.aws import reads as kinds
+from finops.collectors.aws.examine import tried
 from finops.collectors.aws.inventory import Reading
 from finops.collectors.aws.metrics import PRICE, measure
-from finops.collectors.aws.place import Place, Resource, Unsupported, action_of
+from finops.collectors.aws.place import Place, Resource, Unsupported
+from finops.collectors.aws.reads import Read, Reads
 from finops.collectors.aws.series import Series, found, needs_finding, series_of
 from finops.collectors.aws.session import client
 from finops.collectors.aws.troubles import calling
 from finops.collectors.interface import (
-    Fetched,
     Finding,
     Listing,
     Offer,
@@ -37,16 +38,16 @@ from finops.collectors.interface import (
 )
 from finops.config.sources import AwsAccount, AwsUtilisation
 
-INVENTORY, METRICS, READS = "aws-inventory://", "cloudwatch://", "aws-utilisation://"
-RESTATED = 2
-"""Days before the last that are asked for again: late datapoints come."""
+T = TypeVar("T")
+INVENTORY, READS = "aws-inventory://", "aws-utilisation://"
 MEASURED = ("sagemaker", "bedrock", "ec2", "efs")
 """Services whose resources have metrics."""
-_WITHOUT = " without "
+ENOUGH = 2
+"""Deadlines that are waited out in one place, and places that end so, before the rest is given up."""
 
 
-@dataclass
-class Metrics:
+@dataclass(frozen=True)
+class Wanted:
     """What is to be asked of CloudWatch in one place."""
 
     place: Place
@@ -57,25 +58,19 @@ class Metrics:
 
 
 @dataclass
-class Read:
-    """A line of ``inventory.reads``."""
-
-    account: str
-    region: str
-    service: str
-    covers: str
-    outcome: str
-    what: str = ""
-    next_step: str = ""
-
-
-@dataclass
-class _Patience:
-    """Two deadlines that were waited out are enough: the rest is given up."""
+class Patience:
+    """How often a deadline was waited out in vain."""
 
     deadline: float
     waited: int = 0
     last: Trouble | None = None
+
+    def watch(self, call: Callable[[], T], troubles: Callable[[T], Sequence[Trouble]]) -> T:
+        """What the call gives, looking at the clock."""
+        began = time.monotonic()
+        given = call()
+        self.met(troubles(given), time.monotonic() - began)
+        return given
 
     def met(self, troubles: Sequence[Trouble], seconds: float) -> None:
         """A reading has ended like this, after so many seconds."""
@@ -85,22 +80,21 @@ class _Patience:
 
     @property
     def end(self) -> Trouble | None:
-        return self.last if self.waited > 1 else None
+        """What the rest is given up for."""
+        return self.last if self.waited >= ENOUGH else None
 
 
 @dataclass
-class _Seen:
+class Seen:
     """What one look has found."""
 
     files: dict[str, str] = field(default_factory=dict)
     """The inventory's lines, by the offers' keys."""
-    metrics: dict[str, Metrics] = field(default_factory=dict)
+    metrics: dict[str, Wanted] = field(default_factory=dict)
     """By the offers' keys."""
-    reads: dict[tuple[str, ...], Read] = field(default_factory=dict)
-
-    def note(self, read: Read) -> None:
-        """How a reading ended; the last word holds."""
-        self.reads[read.account, read.region, read.service, read.covers] = read
+    reads: Reads = field(default_factory=Reads)
+    lost: list[Trouble] = field(default_factory=list)
+    """Places that were given up."""
 
 
 class AwsUtilisationCollector:
@@ -110,7 +104,7 @@ class AwsUtilisationCollector:
         self._source_id, self._source = source_id, source
         self._access = {each.id: self._access_to(each) for each in source.accounts}
         self._regions = sorted(set(source.regions)) or [source.region]
-        self._seen = _Seen()
+        self._seen = Seen()
 
     @property
     def source_id(self) -> str:
@@ -123,18 +117,19 @@ class AwsUtilisationCollector:
         Raises:
             Trouble: nobody is signed in, and no account is named.
         """
-        self._seen, listing = _Seen(), Listing()
-        patience = _Patience(self._source.deadline)
+        self._seen, listing = Seen(), Listing()
         for account, access in self._accounts().items():
+            began = time.monotonic()
             try:
+                if len(self._seen.lost) >= ENOUGH:
+                    raise self._seen.lost[-1].of(f"account {account}", None)
                 self._check(account, access)
             except Trouble as trouble:
                 listing.troubles.append(trouble)
-                for region in self._regions:
-                    self._give_up(account, region, trouble)
+                self._give_up(account, trouble, time.monotonic() - began)
                 continue
             for region in self._regions:
-                self._look_at(Place(access, account, region), request, listing, patience)
+                self._look_at(Place(access, account, region), request, listing)
         listing.offers.append(Offer(f"{READS}{self._source_id}/reads", note="how each reading ended"))
         return listing
 
@@ -148,30 +143,17 @@ class AwsUtilisationCollector:
             self._measure(self._seen.metrics[offer.key], folder, tell)
             return
         name = "inventory.jsonl" if offer.key.startswith(INVENTORY) else "reads.jsonl"
-        content = self._seen.files[offer.key] if offer.key.startswith(INVENTORY) else self._reads()
+        content = self._seen.files[offer.key] if offer.key.startswith(INVENTORY) else self._seen.reads.text()
         (folder / name).write_text(content, encoding="utf-8")
         tell(name, len(content.encode()))
 
     def permissions(self) -> Sequence[Permission]:
-        """Lists, descriptions and metrics; none of them gives the content of anything."""
-        lists = [action_of(*call) for calls in inventory.LISTS.values() for call in calls]
-        return [
-            *(Permission(each, "*", "what there is") for each in lists),
-            *(Permission(each, "*", "what it is like") for each in inventory.DETAILS),
-            Permission("cloudwatch:GetMetricData", "*", "whether it is used"),
-            Permission("cloudwatch:ListMetrics", "*", "which accelerators and hosts are measured"),
-            *(Permission(each, "*", why, optional=True) for each, why in inventory.OPTIONAL.items()),
-            *role_permission(self._source),
-            *(
-                each
-                for access in self._access.values()
-                if access is not self._source
-                for each in role_permission(access)
-            ),
-        ]
+        """Lists, descriptions and metrics."""
+        others = [each for each in self._access.values() if each is not self._source]
+        return utilisation_health.permissions([self._source, *others])
 
     def examine(self, request: Request) -> Sequence[Finding]:
-        """Each account's identity, and each list in each region. CloudWatch takes money for metrics, so none is asked for."""
+        """Each account's identity, each service's lists in each region, and when CloudWatch last answered."""
         try:
             accounts = self._accounts()
         except Trouble as trouble:
@@ -181,16 +163,8 @@ class AwsUtilisationCollector:
             signed, arn = tried(f"identity in {account}", lambda a=account, s=access: self._check(a, s), str)  # type: ignore[misc]
             findings.append(signed)
             for region in self._regions if arn else ():
-                findings += _examined(Place(access, account, region))
-        days = [_day(each.version) for key, each in request.known.items() if key.startswith(METRICS)]
-        newest = max(filter(None, days), default=None)
-        if newest:
-            findings.append(Finding("cloudwatch:GetMetricData", Verdict.OK, f"was answered on {newest}"))
-        else:
-            detail = f"has not been asked yet; a series costs {PRICE} USD, so it is not tried here"
-            step = f"Run 'finops collect {self._source_id}'."
-            findings.append(Finding("cloudwatch:GetMetricData", Verdict.UNKNOWN, detail, step))
-        return findings
+                findings += utilisation_health.examined(Place(access, account, region))
+        return [*findings, utilisation_health.metrics(metric_days.newest(request), self._source_id)]
 
     def _access_to(self, account: AwsAccount) -> AwsUtilisation:
         """The source, acting as the account's role. Kept for as long as the collector: clients are cached by it."""
@@ -213,22 +187,29 @@ class AwsUtilisationCollector:
             )
         return str(caller["Arn"])
 
-    def _look_at(self, place: Place, request: Request, listing: Listing, patience: _Patience) -> None:
+    def _look_at(self, place: Place, request: Request, listing: Listing) -> None:
+        """Read all services of a place; what takes too long is given up."""
         first = request.today - timedelta(days=self._source.history_days)
+        patience = Patience(self._source.deadline)
+        if len(self._seen.lost) >= ENOUGH:
+            patience = Patience(self._source.deadline, ENOUGH, self._seen.lost[-1])
         tags: Mapping[str, dict[str, str]] = {}
-        if patience.end is None:
-            tagged, tags = inventory.read_tags(place)
-            self._note(place, tagged)
+        if patience.end:
+            tagged = Reading("tags", troubles=[patience.end])
+        else:
+            tagged, tags = patience.watch(lambda: inventory.read_tags(place), lambda given: given[0].troubles)
             listing.notes += [f"{each.where}: {each.what}" for each in tagged.troubles]
+        self._note(place, tagged)
         readings = []
         for service in inventory.SERVICES:
             if patience.end:
-                given_up = patience.end.of(f"{place.where}, {service}", None)
-                reading = Reading(service, troubles=[given_up])
+                reading = Reading(service, troubles=[patience.end.of(f"{place.where}, {service}", None)])
             else:
-                began = time.monotonic()
-                reading = inventory.with_tags(inventory.read(place, service, first), tags)
-                patience.met(reading.troubles, time.monotonic() - began)
+                reading = patience.watch(
+                    lambda service=service: inventory.read(place, service, first),  # type: ignore[misc]
+                    lambda given: given.troubles,
+                )
+            reading = inventory.with_tags(reading, tags)
             readings.append(reading)
             self._note(place, reading)
             listing.troubles += reading.troubles
@@ -236,44 +217,41 @@ class AwsUtilisationCollector:
                 key = f"{INVENTORY}{place.account}/{place.region}/{service}"
                 self._seen.files[key] = inventory.lines(place, reading)
                 listing.offers.append(Offer(key, note=f"{len(reading.resources)} resources"))
+        if patience.end:
+            self._seen.lost.append(patience.end)
         self._offer_metrics(place, readings, request, listing)
 
     def _offer_metrics(self, place: Place, readings: Sequence[Reading], request: Request, listing: Listing) -> None:
         """An offer for what is not yet measured, where there is anything to measure."""
         resources = [each for reading in readings for each in reading.resources]
-        lacking = {each.service for each in readings if each.troubles and each.service in MEASURED}
-        for each in readings:
-            if each.service in lacking:
-                what = f"{each.what}; so metrics were asked only of what is known"
-                self._seen.note(
-                    Read(place.account, place.region, each.service, "metrics", each.outcome, what, each.next_step)
-                )
-        version = f"{request.today}" + (_WITHOUT + ", ".join(sorted(lacking)) if lacking else "")
-        since = self._since(place, request, lacking)
+        unread = [each for each in readings if each.troubles and each.service in MEASURED]
+        for each in unread:
+            what = f"{each.what}; so metrics were asked only of what is known"
+            self._note_metrics(place, each.outcome, what, each.next_step, service=each.service)
+        lacking = {each.service for each in unread}
+        since = metric_days.first_day(place, request, lacking, self._source.history_days)
         series = series_of(resources, since, request.today)
         if not series and not needs_finding(resources):
-            self._note_nothing(place, readings, listing)
+            self._note_nothing(place, readings, unread, listing)
             return
-        key = f"{METRICS}{place.account}/{place.region}/{request.today}"
+        key, version = metric_days.key_of(place, request.today), metric_days.version_of(request.today, lacking)
         held = request.known.get(key)
-        offer = Offer(
-            key,
-            version,
-            cost_usd=len(series) * PRICE if not (held and held.version == version) else Decimal(0),
-            note=f"{len(series)} series from {since} on",
-        )
-        listing.offers.append(offer)
-        self._seen.metrics[key] = Metrics(place, resources, series, since, request.today)
-        if held and held.version == version:
+        is_old = held is not None and held.version == version
+        cost = Decimal(0) if is_old else len(series) * PRICE
+        listing.offers.append(Offer(key, version, cost_usd=cost, note=f"{len(series)} series from {since} on"))
+        self._seen.metrics[key] = Wanted(place, resources, series, since, request.today)
+        if is_old:
             self._note_metrics(place, Outcome.COMPLETE)
         else:
             self._note_metrics(place, Outcome.FAILED, "CloudWatch has not been asked")
 
-    def _note_nothing(self, place: Place, readings: Sequence[Reading], listing: Listing) -> None:
+    def _note_nothing(
+        self, place: Place, readings: Sequence[Reading], unread: Sequence[Reading], listing: Listing
+    ) -> None:
         """Why no metric is asked for: nothing is there, or what is there is not known."""
-        unread = next((each for each in readings if each.troubles and each.service in MEASURED), None)
         if unread:
-            self._note_metrics(place, unread.outcome, "nothing could be listed that has metrics", unread.next_step)
+            what = "nothing could be listed that has metrics"
+            self._note_metrics(place, unread[0].outcome, what, unread[0].next_step)
         elif all(each.unsupported for each in readings):
             self._note_metrics(place, inventory.UNSUPPORTED, "the region has none of the services")
             what = "has none of the services, or the account has not opted in"
@@ -281,68 +259,40 @@ class AwsUtilisationCollector:
         else:
             self._note_metrics(place, Outcome.EMPTY, "there is nothing to measure")
 
-    def _since(self, place: Place, request: Request, lacking: set[str]) -> date:
-        """The first day that is asked for: two before the last on which no less was measured than can be now."""
-        prefix = f"{METRICS}{place.account}/{place.region}/"
-        days = [
-            day
-            for key, each in request.known.items()
-            if key.startswith(prefix) and (day := _covered(each, lacking)) and day < request.today
-        ]
-        first = request.today - timedelta(days=self._source.history_days)
-        return max(max(days) - timedelta(days=RESTATED), first) if days else first
-
-    def _measure(self, metrics: Metrics, folder: Path, tell: Tell) -> None:
+    def _measure(self, wanted: Wanted, folder: Path, tell: Tell) -> None:
+        place = wanted.place
         for left in folder.glob("*.parquet"):
             left.unlink()
-        place = metrics.place
         try:
-            try:
-                series = dict.fromkeys(metrics.series + found(place, metrics.resources, metrics.since))
-                measure(place, list(series), metrics.since, metrics.until, folder, tell)
-            except Unsupported as error:
-                raise Trouble(
-                    Outcome.FAILED, str(error), where=place.where, next_step="Leave the region out."
-                ) from error
+            series = dict.fromkeys(wanted.series + found(place, wanted.resources, wanted.since))
+            measure(place, list(series), wanted.since, wanted.until, folder, tell)
+        except Unsupported as error:
+            self._note_metrics(place, Outcome.FAILED, str(error))
+            raise Trouble(Outcome.FAILED, str(error), where=f"{place.where}, cloudwatch") from error
         except Trouble as trouble:
             self._note_metrics(place, trouble.outcome, trouble.what, trouble.next_step)
             raise trouble.of(f"{place.where}, cloudwatch", None) from trouble
         self._note_metrics(place, Outcome.COMPLETE)
 
     def _note(self, place: Place, reading: Reading) -> None:
-        outcome = reading.outcome if reading.service != "tags" or reading.what else Outcome.COMPLETE
-        self._seen.note(
-            Read(place.account, place.region, reading.service, "inventory", outcome, reading.what, reading.next_step)
-        )
+        outcome, what, step = reading.outcome, reading.what, reading.next_step
+        read = Read(place.account, place.region, reading.service, kinds.INVENTORY, outcome, what, step)
+        self._seen.reads.note(read)
 
-    def _note_metrics(self, place: Place, outcome: str, what: str = "", next_step: str = "") -> None:
-        self._seen.note(Read(place.account, place.region, "cloudwatch", "metrics", outcome, what, next_step))
+    def _note_metrics(
+        self, place: Place, outcome: str, what: str = "", next_step: str = "", *, service: str = "cloudwatch"
+    ) -> None:
+        self._seen.reads.note(Read(place.account, place.region, service, kinds.METRICS, outcome, what, next_step))
 
-    def _give_up(self, account: str, region: str, trouble: Trouble) -> None:
+    def _give_up(self, account: str, trouble: Trouble, seconds: float) -> None:
         """An account that cannot be entered: nothing of it is known."""
-        every = [(each, "inventory") for each in (*inventory.SERVICES, "tags")] + [("cloudwatch", "metrics")]
-        for service, covers in every:
-            self._seen.note(Read(account, region, service, covers, trouble.outcome, trouble.what, trouble.next_step))
-
-    def _reads(self) -> str:
-        return "".join(
-            json.dumps(
-                {
-                    "provider": "AWS",
-                    "account_id": each.account,
-                    "region": each.region,
-                    "service": each.service,
-                    "covers": each.covers,
-                    "outcome": each.outcome,
-                    "what": each.what or None,
-                    "next_step": each.next_step or None,
-                },
-                sort_keys=True,
-                ensure_ascii=False,
-            )
-            + "\n"
-            for _, each in sorted(self._seen.reads.items())
-        )
+        if trouble.outcome is Outcome.FAILED and seconds >= 0.9 * self._source.deadline:
+            self._seen.lost.append(trouble)
+        every = [(each, kinds.INVENTORY) for each in (*inventory.SERVICES, "tags")] + [("cloudwatch", kinds.METRICS)]
+        for region in self._regions:
+            for service, covers in every:
+                read = Read(account, region, service, covers, trouble.outcome, trouble.what, trouble.next_step)
+                self._seen.reads.note(read)
 
 
 def _caller(access: AwsUtilisation, account: str = "") -> dict[str, str]:
@@ -351,34 +301,3 @@ def _caller(access: AwsUtilisation, account: str = "") -> dict[str, str]:
     action = "sts:AssumeRole" if access.role_arn else "sts:GetCallerIdentity"
     with calling(where, action, access.role_arn or "*", profile=access.profile):
         return dict(client(access, "sts").get_caller_identity())
-
-
-def _examined(place: Place) -> Iterator[Finding]:
-    for service, calls in inventory.LISTS.items():
-
-        def ask(calls: Sequence[tuple[str, str]] = calls) -> str:
-            for name, operation in calls:
-                try:
-                    few = {"MaxResults": 5} if name == "ec2" else {}
-                    own = {"OwnerIds": ["self"]} if operation == "describe_snapshots" else {}
-                    place.call(name, operation, **few, **own)
-                except Unsupported as error:
-                    if operation == calls[0][1]:
-                        return str(error)
-            return f"all {len(calls)} lists are allowed"
-
-        finding, _ = tried(f"{service} in {place.account}, {place.region}", ask, str)
-        yield finding
-
-
-def _day(version: str) -> date | None:
-    try:
-        return date.fromisoformat(version[:10])
-    except ValueError:
-        return None
-
-
-def _covered(known: Fetched, lacking: set[str]) -> date | None:
-    """The day of a delivery of metrics, if it has all that can be measured now."""
-    _, _, without = known.version.partition(_WITHOUT)
-    return _day(known.version) if set(filter(None, without.split(", "))) <= lacking else None
