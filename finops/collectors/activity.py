@@ -14,7 +14,7 @@ from pathlib import Path
 METRICS, READS = "metrics.parquet", "reads.jsonl"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Measure:
     """What a metric was in an hour."""
 
@@ -48,7 +48,7 @@ class Read:
     next_step: str = ""
 
 
-def write_metrics(folder: Path, measures: Iterable[Measure]) -> Path:
+def write_metrics(folder: Path, measures: Iterable[Measure], name: str = METRICS) -> Path:
     """Write the hours, in an order of their own: the same measures are the same bytes."""
     import polars
 
@@ -57,12 +57,12 @@ def write_metrics(folder: Path, measures: Iterable[Measure]) -> Path:
     )
     texts = ("resource_id", "metric", "statistic", "part", "unit")
     columns = {
-        **{name: polars.Series(name, [getattr(each, name) for each in rows], polars.Utf8) for name in texts},
+        **{text: polars.Series(text, [getattr(each, text) for each in rows], polars.Utf8) for text in texts},
         "hour": polars.Series("hour", [each.hour for each in rows], polars.Datetime("us")),
         "value": polars.Series("value", [each.value for each in rows], polars.Float64),
     }
     table = polars.DataFrame(columns)
-    path = folder / METRICS
+    path = folder / name
     table.write_parquet(path, compression="zstd")
     return path
 

@@ -268,12 +268,15 @@ class Run:
                 self.troubles.append(trouble)
                 continue
             self.known[offer.key] = Fetched(offer.version, datetime.now(tz=UTC), {})
-            (file,) = path.iterdir()
-            self.lines[offer.key] = (
-                pl.read_parquet(file).to_dicts()
-                if file.suffix == ".parquet"
-                else [*map(json.loads, file.read_text().splitlines())]
-            )
+            self.lines[offer.key] = [
+                line
+                for file in sorted(path.iterdir())
+                for line in (
+                    pl.read_parquet(file).to_dicts()
+                    if file.suffix == ".parquet"
+                    else map(json.loads, file.read_text().splitlines())
+                )
+            ]
 
     def read(self, service: str, project: str = ML, region: str | None = None) -> tuple[str, str, str]:
         """Outcome, what and next step of a line of reads."""
@@ -527,6 +530,35 @@ def test_an_api_that_is_not_enabled_has_nothing_and_misses_nothing(google: FakeG
         "Enable the API: 'gcloud services enable monitoring.googleapis.com'.",
     )
     assert [each.outcome for each in run.troubles] == [Outcome.DENIED]
+
+
+def test_what_one_list_lacks_does_not_stop_the_others(google: FakeGoogle, tmp_path: Path) -> None:
+    """A list that fails is no reason not to ask for the next; one that a location does not have is no hole."""
+    google.fail(400, "us-central1/customJobs$", "Request contains an invalid argument.")
+    google.fail(400, "europe-west4/featurestores$", "Feature store is not supported in this location.")
+    run = Run(collector(google), tmp_path)
+    (trouble,) = run.listing.troubles
+    assert trouble.where == f"project {ML}, aiplatform in us-central1"
+    assert run.read("aiplatform", region="us-central1")[:2] == (
+        "incomplete", "aiplatform.customJobs.list could not be read: Request contains an invalid argument.",
+    )  # fmt: skip
+    assert run.read("aiplatform", region="europe-west4")[0] == "complete"
+    assert len(google.asked("^/v1/.*europe-west4/")) == len(google.asked("^/v1/.*us-central1/")) == 9
+
+
+def test_many_metrics_are_several_files(
+    google: FakeGoogle, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Run(collector(google), tmp_path / "whole").lines[f"monitoring://{ML}/{TODAY}"]
+    monkeypatch.setattr("finops.collectors.gcp.utilisation.ROWS", 10)
+    parts = Run(collector(google), tmp_path / "parts").lines[f"monitoring://{ML}/{TODAY}"]
+    assert len(whole) > 30
+    assert sorted(map(str, parts)) == sorted(map(str, whole))
+    (folder,) = {each.parent for each in tmp_path.glob("parts/*/metrics-00002.parquet")}
+    assert workspace.finops("load", folder, "--source", "gcp").exit_code == 0
+    assert workspace.query(
+        "SELECT sum(samples) FROM utilisation.daily WHERE statistic IN ('Sum', 'Average', 'Maximum')"
+    ) == [(len(whole),)]
 
 
 def test_throttling_passes_or_the_read_has_failed(google: FakeGoogle, tmp_path: Path) -> None:

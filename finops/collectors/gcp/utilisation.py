@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 
 from finops.collectors.activity import Measure, Read, write_metrics, write_reads
@@ -33,6 +34,8 @@ from finops.config.sources import GcpUtilisation
 from finops.errors import FinopsError
 
 FILE = "inventory.jsonl"
+ROWS = 500_000
+"""Hours in a file of metrics, and in memory."""
 AGAIN = timedelta(days=2)
 """Days before the last ones that are asked for again: points arrive late."""
 WITHOUT_MACHINES = " without machines"
@@ -79,12 +82,13 @@ class GcpUtilisationCollector:
         if kind == "gcp-inventory":
             path = folder / FILE
             path.write_text(self._projects[name].lines(what), encoding="utf-8")
+            tell(path.name, path.stat().st_size)
         elif kind == "monitoring":
-            path = write_metrics(folder, self._measure(name))
+            self._measure(name, folder, tell)
         else:
             inventories = [read for each in self._projects.values() for read in each.reads()]
             path = write_reads(folder, [*inventories, *self._metrics.values()])
-        tell(path.name, path.stat().st_size)
+            tell(path.name, path.stat().st_size)
 
     def permissions(self) -> Sequence[Permission]:
         """Lists only. The viewers' roles of the services have them, and more."""
@@ -169,10 +173,17 @@ class GcpUtilisationCollector:
             self._note(project.name, Outcome.FAILED, f"{PERMISSION} was not asked", "Run it again.")
         return [Offer(key, version, note=f"{(today - since).days} days, {wanted.calls()} lists")]
 
-    def _measure(self, name: str) -> list[Measure]:
+    def _measure(self, name: str, folder: Path, tell: Tell) -> None:
+        """Write the metrics, a file half a million hours: what a run before left half done is thrown away."""
+        for left in folder.glob("*.parquet"):
+            left.unlink()
         project, wanted = self._projects[name], self._wanted[name]
+        rows, files = measured(self._api, wanted), 0
         try:
-            rows = list(measured(self._api, wanted))
+            while (some := list(islice(rows, ROWS))) or not files:
+                files += 1
+                path = write_metrics(folder, some or [_nothing(wanted)], f"metrics-{files:05}.parquet")
+                tell(path.name, path.stat().st_size)
         except Unsupported as absent:
             self._note(name, UNSUPPORTED, absent.what, absent.next_step)
             raise Trouble(
@@ -182,7 +193,6 @@ class GcpUtilisationCollector:
             self._note(name, trouble.outcome, trouble.what, trouble.next_step)
             raise
         self._came(project)
-        return rows or [_nothing(wanted)]
 
     def _came(self, project: Project) -> None:
         """The metrics came; those of machines only if the machines are known."""
