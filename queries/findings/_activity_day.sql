@@ -24,7 +24,7 @@ WITH signals (metric, signal, is_sum_over_gpus) AS (
         ('cpuutilization', 'cpu', false), ('cpu/utilization', 'cpu', false), ('cpuutilizationpercentage', 'cpu', false),
         ('percentage cpu', 'cpu', false), ('memoryutilization', 'memory', false), ('memory/utilization', 'memory', false),
         ('cpumemoryutilizationpercentage', 'memory', false),
-        ('kube_pod_gpu_requests', 'gpu_pods', false), ('kube_node_gpus', 'node_gpus', false),
+        ('node_gpu_utilization', 'gpu', false), ('kube_pod_gpu_requests', 'gpu_pods', false), ('kube_node_gpus', 'node_gpus', false),
         ('inputtokencount', 'tokens', false), ('outputtokencount', 'tokens', false), ('token_count', 'tokens', false),
         ('input_tokens', 'tokens', false), ('output_tokens', 'tokens', false),
         ('provisionedmodelutilization', 'throughput', false), ('azureopenaiprovisionedmanagedutilizationv2', 'throughput', false),
@@ -97,6 +97,8 @@ activity_day AS (
     LEFT JOIN findings.resource AS r ON r.resource_key = m.resource_key
     LEFT JOIN components AS c ON c.endpoint_key = m.resource_key AND c.part = m.part
     WHERE r.created_at IS NULL OR CAST(m.day AS TIMESTAMP) >= r.created_at
+       -- no two jobs share a name, and most live for a day
+       OR (regexp_matches(r.resource_type, 'Job$|TrainingPipeline$') AND m.day >= CAST(r.created_at AS DATE))
     GROUP BY m.resource_key, m.signal, m.day
 )
 
