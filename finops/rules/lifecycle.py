@@ -41,7 +41,7 @@ def follow(con: Connection, earlier: Sequence[Sequence[str | None]], rules: Sequ
     con.execute("DELETE FROM findings.changes")
     con.execute("DELETE FROM findings.lifecycle")
     insert_text(con, "findings.changes", earlier)
-    for sql in (_PRIOR, _VERDICT, _FLAGGED, _TRACKED, _OWN_DAY, _COVERED, _LEFT, _CHANGES, _LIFECYCLE):
+    for sql in (_PRIOR, _VERDICT, _FLAGGED, _TRACKED, _OWN_DAY, _FIRST_DAY, _COVERED, _LEFT, _CHANGES, _LIFECYCLE):
         used = con.extract_statements(sql)[0].named_parameters
         con.execute(sql, {name: value for name, value in given.items() if name in used})
     for table in ("prior", "verdict_now", "flagged", "tracked", "own_day", "covered", "left_over"):
@@ -66,8 +66,7 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY finding_id ORDER BY date DESC) = 1"""
 _VERDICT = """
 CREATE OR REPLACE TEMP TABLE verdict_now AS
 SELECT *, CASE status WHEN 'excepted' THEN evidence ->> '$.verdict' ELSE status END AS verdict,
-    status = 'excepted' AS is_excepted,
-    TRY_CAST(evidence ->> '$.first_billed_day' AS DATE) AS first_day
+    status = 'excepted' AS is_excepted
 FROM findings.findings"""
 
 # what another rule said of the same resource before goes on: the money has been burning since then
@@ -79,7 +78,8 @@ SELECT
     coalesce(p.is_open, false) AS was_open,
     coalesce(p.was_resolved, false) AS was_resolved,
     CASE WHEN p.is_open THEN p.since
-         ELSE coalesce(o.since, greatest(CAST(v.window_start AS DATE), v.first_day, p.date)) END AS since,
+         ELSE coalesce(o.since, greatest(CAST(v.window_start AS DATE), p.date)) END AS since,
+    p.is_open IS NOT true AND o.since IS NULL AS begins,
     CASE WHEN p.is_open THEN p.found_on ELSE coalesce(o.found_on, $today) END AS found_on,
     p.status IS DISTINCT FROM v.verdict
         OR coalesce(abs(v.monthly_cost - p.monthly_cost) * 10 > abs(p.monthly_cost), v.monthly_cost IS NOT NULL) AS is_changed
@@ -156,6 +156,12 @@ JOIN ledger.charge AS c ON c.dimension_id = o.dimension_id
 JOIN ledger.slice AS s ON s.slice_id = c.slice_id
 WHERE c.ChargePeriodStart >= t.since AND c.ChargePeriodStart < CAST($today AS DATE)
 GROUP BY ALL"""
+
+# what begins has been seen from its first charge in the window on
+_FIRST_DAY = """
+UPDATE temp.flagged AS f SET since = b.day
+FROM (SELECT finding_id, min(day) AS day FROM temp.own_day GROUP BY finding_id) AS b
+WHERE b.finding_id = f.finding_id AND f.begins"""
 
 # the days that the bill of a resource's account has: a day without a bill proves nothing
 _COVERED = """
