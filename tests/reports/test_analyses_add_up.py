@@ -94,6 +94,22 @@ def test_tokens_are_what_is_classed_as_tokens(con: Connection) -> None:
     assert summed(con, "token_spend") == in_ledger(con, WEEK, tokens)
 
 
+TRAINING = (
+    "(d.ResourceId IN (SELECT ResourceId FROM ledger.dimension JOIN ledger.dimension_class USING (dimension_id) "
+    "WHERE x_WorkloadKind LIKE 'training%') OR dimension_id IN (SELECT dimension_id FROM ledger.dimension_class "
+    "WHERE x_WorkloadKind LIKE 'training%'))"
+)
+"""What is classed as training, and the other charges of the same resources."""
+
+
+@pytest.mark.parametrize(
+    "query_id", ["cost_per_training_run", "cost_per_experiment", "training_waste", "training_families"]
+)
+def test_training_is_what_is_classed_as_training_and_what_belongs_to_it(con: Connection, query_id: str) -> None:
+    assert summed(con, query_id) == in_ledger(con, WEEK, TRAINING)
+    assert summed(con, query_id)["USD"] > 425, "the job that ran for 60 hours, at least"
+
+
 def test_a_commitment_is_used_or_unused(con: Connection) -> None:
     used, unused = summed(con, "commitments", "UsedCost"), summed(con, "commitments", "UnusedCost")
     committed = summed(con, "commitments", "CommittedCost")
