@@ -7,9 +7,9 @@ why: >
   Long jobs on large machines are where a hung data loader costs most. One whose accelerators (on machines without any: whose CPUs)
   were never busy in all the hours that were billed did nothing, confidence high. The window is the job's own hours.
 misses: >
-  Jobs of a day or less. A job that hung after it had worked is 'active'. An accelerator that was not measured is 'unknown', however
-  quiet the CPU. SageMaker adds up the cores of a CPU; the sum is compared as it is, so one busy core counts as work. Platforms that
-  bill without a resource id per job.
+  Jobs of a day or less; failed ones: the rule failed_job. A job that hung after it had worked is 'active'. An accelerator that was
+  not measured is 'unknown', however quiet the CPU. SageMaker adds up the cores of a CPU; the sum is compared as it is, so one busy
+  core counts as work. Platforms that bill without a resource id per job.
 recommended_action: >
   Look at the job's log and its GPU utilisation; while it runs and hangs, stop it. Set a maximum runtime, use checkpoints and spot
   capacity. (A processing or transform job has commands of its own: list-processing-jobs, stop-transform-job and so on.)
@@ -41,6 +41,7 @@ WITH billed AS (
     )
     -- in one go: every day but the first and the last is a full one; a job that runs every night is not long
     WHERE least(hours_seen, billed_hours) > $long_hours AND full_days >= days_billed - 2
+      AND NOT coalesce(regexp_matches(lower(state), '(failed|expired)$'), false)
 ),
 
 hosts AS (
