@@ -262,7 +262,10 @@ def measured(fleet: FakeFleet) -> None:
     fleet.metric("AWS/EFS", "ClientConnections", {"FileSystemId": "fs-1"}, one)
 
 
-def test_a_run_reads_everything_there_is_and_what_it_does(fleet: FakeFleet, workspace: Workspace) -> None:
+def test_a_run_reads_everything_there_is_and_what_it_does(
+    fleet: FakeFleet, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("finops.collectors.aws.metrics.ROWS", 20)  # several files, which are one delivery
     fill(fleet)
     measured(fleet)
     (workspace.folder / "finops.toml").write_text('[sources.activity]\ntype = "aws-utilisation"\n')
@@ -336,6 +339,7 @@ def test_a_run_reads_everything_there_is_and_what_it_does(fleet: FakeFleet, work
         **{f"{each} inventory": "complete" for each in ("sagemaker", "bedrock", "ec2", "ebs", "efs", "tags")},
         "cloudwatch metrics": "complete",
     }
+    assert workspace.query("SELECT len(files) FROM ops.loads WHERE format = 'measured_hours'") == [(3,)]
     asked = len(fleet.called("cloudwatch:GetMetricData"))
     again = workspace.finops("--today", f"{TODAY}", "collect")
     assert again.exit_code == 0 and len(fleet.called("cloudwatch:GetMetricData")) == asked
@@ -488,11 +492,17 @@ def test_throttling_passes_and_what_does_not_get_through_has_failed(fleet: FakeF
     assert seen.reads()["us-east-1", "bedrock", "inventory"] == "failed"
 
 
-def test_two_deadlines_that_were_waited_out_are_enough(fleet: FakeFleet, tmp_path: Path) -> None:
+def test_what_waits_a_deadline_out_again_and_again_is_given_up(
+    fleet: FakeFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("finops.collectors.aws.utilisation.ENOUGH", 1)
     fleet.throttle("(?!sts:|tag:).*")
-    seen = Run(tmp_path, collector(deadline=1, regions=["us-east-1", "us-west-2", "eu-west-1"]), request())
-    assert {call.action for call in fleet.calls if call.region == "us-west-2"} == set()
-    assert {outcome for (_, service, _), outcome in seen.reads().items() if service in ("ec2", "efs")} == {"failed"}
+    seen = Run(tmp_path, collector(deadline=1, regions=["eu-west-1", "us-east-1", "us-west-2"]), request())
+    assert {call.service for call in fleet.calls} == {"sts", "resourcegroupstaggingapi", "sagemaker"}
+    assert {call.region for call in fleet.calls if call.service == "sagemaker"} == {"eu-west-1"}
+    outcomes = {each for (_, service, _), each in seen.reads().items() if service != "tags"}
+    assert outcomes == {"failed"}
+    assert len(seen.listing.troubles) == 3 * 5
 
 
 def test_names_with_capitals_and_the_exact_pair_of_dimensions(fleet: FakeFleet, tmp_path: Path) -> None:
