@@ -241,13 +241,19 @@ def _name_teams(con: Connection) -> None:
         UPDATE temp.verdict AS f SET team = coalesce(p.team, 'unallocated')
         FROM (
             WITH resources AS (
-                SELECT DISTINCT resource_id, account_id, currency, window_start, window_end FROM temp.verdict
+                SELECT DISTINCT resource_id, resource_id AS billed_id, account_id, currency, window_start, window_end
+                FROM temp.verdict
+                UNION  -- what speaks of several resources, such as a family of jobs, names them
+                SELECT resource_id, unnest(CAST(json_extract(evidence, '$.resource_ids') AS VARCHAR[])), account_id, currency,
+                    window_start, window_end
+                FROM temp.verdict
+                WHERE json_type(evidence, '$.resource_ids') = 'ARRAY'
             ),
             dimensions AS (
                 SELECT r.*, d.dimension_id
                 FROM resources AS r
                 JOIN ledger.dimension AS d
-                    ON coalesce(d.ResourceId, d.CommitmentDiscountId, d.CapacityReservationId) = r.resource_id
+                    ON coalesce(d.ResourceId, d.CommitmentDiscountId, d.CapacityReservationId) = r.billed_id
                    AND d.SubAccountId IS NOT DISTINCT FROM r.account_id
                    AND d.BillingCurrency IS NOT DISTINCT FROM r.currency
             ),
