@@ -1,36 +1,62 @@
 /*
 id: feature_store_online
-title: Online feature stores and vector indexes whose requests are not measured
-version: 1
+title: Online feature stores that nobody reads
+version: 2
 owner: finops-ledger
 why: >
-  Nodes of an online store or an index bill by the hour, asked or not.
+  Nodes of an online store bill by the hour, asked or not. It is idle if no request was measured in the whole window, and the requests
+  were measured: confidence high.
 misses: >
-  Offline feature stores are storage and queries. On-demand online stores bill by request: they are not listed.
+  Offline feature stores are storage and queries. On-demand online stores bill by request: they are not listed. Google does not
+  document that a store without requests has no datapoint: without a zero there is no verdict. Writes of a pipeline that nobody reads
+  count as requests where the provider counts both.
 recommended_action: >
-  Compare with the request count of the store; delete online stores that nobody reads.
+  Ask who reads it; then delete the online store, or sync its features only when they are needed. The offline store stays.
+check:
+  GCP: gcloud asset list --project={account} --asset-types=aiplatform.googleapis.com/Featurestore,aiplatform.googleapis.com/FeatureOnlineStore
 params:
-  window_days: {type: integer, default: 30, unit: days, help: The days before today that are looked at.}
-reads: [findings.resource_day, findings.account_day]
+  window_days: {type: integer, default: 30, unit: days, help: The days before today in which nobody asked.}
+  measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}
+reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring]
 */
-WITH billed AS (
-    SELECT * FROM findings.billed_in_window(['featurestore', 'inference.vector'], $today, $window_days)
-    WHERE billed_hours > 0 AND still_billed
+WITH stores AS (
+    SELECT *, findings.covers(request_hours, hours_seen, $measured_percent) AS requests_measured
+    FROM findings.judged(['featurestore'], $today, $window_days)
+    WHERE billed_hours > 0
+),
+
+verdicts AS (
+    SELECT
+        *,
+        CASE
+            WHEN requests > 0 THEN 'active'
+            WHEN NOT still_billed THEN 'active'
+            WHEN obstacle IS NOT NULL THEN 'unknown'
+            WHEN requests_measured THEN 'idle'
+            ELSE 'unknown'
+        END AS status
+    FROM stores
 ),
 
 feature_store_online AS (
     SELECT
-        provider, account_id, region, resource_id, resource_name, resource_type, workload_kind,
-        'unknown' AS status, 'low' AS confidence,
+        provider, account_id, region, resource_id, resource_name, resource_type, workload_kind, status,
+        CASE status WHEN 'unknown' THEN 'low' ELSE 'high' END AS confidence,
         window_start, window_end, billed_hours, cost_in_window, monthly_cost,
-        CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
+        CASE status WHEN 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
-        'billed ' || findings.number(hours_seen) || ' of ' || hours_expected || ' hours in ' || $window_days || ' days ('
-            || findings.number(billed_hours) || ' node-hours); ' || coalesce(machine || '; ', '')
-            || findings.money(cost_in_window, currency)
-            || '; no saving is named, because its activity has not been measured' AS reason,
+        CASE
+            WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+                || last_request_day
+            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
+            WHEN status = 'unknown' THEN 'no verdict: its requests were not measured (' || findings.coverage(request_hours, hours_seen) || ')'
+            ELSE 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
+        END
+        || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
+        || CASE status WHEN 'idle' THEN findings.unsaved_note(committed_cost, 0, currency) ELSE '' END AS reason,
         evidence
-    FROM billed
+    FROM verdicts
 )
 
 SELECT * FROM feature_store_online
