@@ -87,8 +87,12 @@ def _holder_is_newer(con: Connection, spec: FormatSpec, record: DeliveryRecord) 
 
 
 def _key(record: DeliveryRecord) -> str:
-    """What a snapshot replaces: the one of the same offer; of files that were loaded by hand, that of the same name."""
-    return record.origin.key if record.origin else ", ".join(sorted(file.name for file in record.files))
+    """What a snapshot replaces: the one of the same offer; of files that somebody put there, that of the same name."""
+    names = ", ".join(sorted(file.name for file in record.files))
+    if not record.origin:
+        return names
+    # a folder of somebody's files is one offer, with as many snapshots as files; an API's offer is one, whatever its pages
+    return f"{record.origin.key} {names}" if record.origin.files else record.origin.key
 
 
 def _columns(con: Connection, spec: FormatSpec, mapped: str) -> list[str]:
