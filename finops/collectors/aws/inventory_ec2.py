@@ -10,6 +10,8 @@ from finops.collectors.aws.place import Place, Resource, tags_of, text
 
 ACCELERATED = re.compile(r"(?:ml\.)?(?:p|g|gr|trn|inf|dl)\d")
 """Instance types that have a GPU or another accelerator."""
+_IMAGE = re.compile(r"\bami-[0-9a-f]+")
+"""Named in the description of a snapshot that an image was made of."""
 _STUDIO_TAG = "ManagedByAmazonSageMakerResource"
 """What SageMaker writes on the file systems that it makes: the domain's ARN."""
 
@@ -140,6 +142,7 @@ def snapshots(place: Place) -> list[Resource]:
                 "VolumeId": each.get("VolumeId"),
                 "SizeGiB": each.get("VolumeSize"),
                 "StorageTier": each.get("StorageTier"),
+                "OfImage": bool(_IMAGE.search(each.get("Description") or "")),
                 "Aliases": [_arn(place, "snapshot", each["SnapshotId"])],
             },
         )
