@@ -132,15 +132,13 @@ def add_utilisation(con: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if "from" not in row:
             insert(con, "utilisation.daily", rest)
             continue
-        day = _moment(row["from"])
-        until = _moment(row.get("until", day + timedelta(days=1)))
-        while day < until:
-            insert(con, "utilisation.daily", rest | {"day": day.date()})
-            day += timedelta(days=1)
+        first = _moment(row["from"])
+        until = _moment(row.get("until", first + timedelta(days=1)))
+        insert(con, "utilisation.daily", rest, (first, until))
 
 
-def insert(con: Connection, table: str, row: Mapping[str, Any]) -> None:
-    """Insert one row. Maps, lists and JSON are given as Python's.
+def insert(con: Connection, table: str, row: Mapping[str, Any], days: tuple[datetime, datetime] | None = None) -> None:
+    """Insert one row, or one for each ``day`` from one until another (exclusive). Maps, lists and JSON are given as Python's.
 
     Raises:
         ValueError: the table has no such column; with the nearest.
@@ -152,7 +150,11 @@ def insert(con: Connection, table: str, row: Mapping[str, Any]) -> None:
     nested = {key for key in row if types[key].startswith(("MAP", "STRUCT", "JSON")) or types[key].endswith("]")}
     values = [json.dumps(row[key], default=str) if key in nested and row[key] is not None else row[key] for key in row]
     casts = [f"CAST(CAST(? AS JSON) AS {types[key]})" if key in nested else "?" for key in row]
-    con.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(casts)})", values)
+    if days is None:
+        con.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(casts)})", values)
+    else:
+        columns, given = ", ".join([*row, "day"]), ", ".join([*casts, "unnest(range(?, ?, INTERVAL 1 DAY))"])
+        con.execute(f"INSERT INTO {table} ({columns}) SELECT {given}", [*values, *days])
 
 
 def _moment(value: object) -> datetime:
