@@ -38,11 +38,14 @@ SELECT
     created_at,
     changed_at,
     tags,
-    -- runs of one job have names that differ in a date, a number or a hash at the end: without it, the name of the family
-    CASE WHEN type LIKE '%Job'
-        THEN json_merge_patch(properties, json_object(
-            'Family', coalesce(nullif(regexp_replace(name, '([-_.]+(v?[0-9]+|[0-9a-f]{6,}|[0-9][0-9a-z]*))+$', '', 'i'), ''), name)
-        ))
-        ELSE properties
-    END AS properties
-FROM delivered
+    CASE WHEN type LIKE '%Job' THEN json_merge_patch(properties, json_object('Family', family)) ELSE properties END AS properties
+FROM (
+    SELECT
+        *,
+        -- a run's name without the date, number or hash at its end, and without what SageMaker Pipelines puts around a step's name
+        regexp_replace(
+            regexp_replace(name, '^pipelines-[0-9a-z]{12}-(.+)-[0-9A-Za-z]{10}$', '\1'),
+            '(.)([-_.]+([0-9]+|[0-9]{8}t[0-9]+z?|v[0-9]+|[0-9a-f]{8,}))+$', '\1', 'i'
+        ) AS family
+    FROM delivered
+)

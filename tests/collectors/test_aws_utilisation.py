@@ -627,6 +627,39 @@ def test_series_that_are_not_answered_whole(
         assert asked == [5, 1]  # the one that was not whole, alone
 
 
+def test_an_answer_of_another_form_stops_no_other_service(fleet: FakeFleet, tmp_path: Path) -> None:
+    fleet.put("Throughput", {"provisionedModelName": "without an ARN"})
+    fleet.endpoint("Ranker")
+    seen = Run(tmp_path, collector(), request())
+    assert [(each.outcome, each.what) for each in seen.listing.troubles] == [
+        (Outcome.CHANGED, "an answer lacks 'provisionedModelArn'")
+    ]
+    assert len(seen.lines("sagemaker")) == 1
+
+
+def test_runs_of_one_job_are_a_family(workspace: Workspace) -> None:
+    names = {
+        "ranker-2026-10-18-01-02-03-444": "ranker",
+        "ranker_20261018T010203Z": "ranker",
+        "ranker-search-007-1a2b3c4d": "ranker-search",
+        "pipelines-ab12cd34ef56-TrainRanker-Xy12Zw34Qr": "TrainRanker",
+        "llama-70b": "llama-70b",
+        "my-facade": "my-facade",
+        "Ranker": "Ranker",
+        "2026-10-18": "2026",
+    }
+    lines = [
+        json.dumps({
+            "aws_account": ACCOUNT, "service": "sagemaker", "type": "AWS::SageMaker::TrainingJob", "id": name, "name": name,
+            "properties": {"Spot": False}, "region": "us-east-1"})
+        for name in names
+    ]  # fmt: skip
+    assert workspace.finops("load", workspace.write("jobs.jsonl", "\n".join(lines) + "\n")).exit_code == 0
+    found = workspace.query("SELECT resource_name, properties->>'Family', properties->>'Spot' FROM inventory.resources")
+    assert {name: family for name, family, _ in found} == names
+    assert {spot for *_, spot in found} == {"false"}
+
+
 @pytest.mark.parametrize(
     ("script", "stops"),
     [("python autostop.py --time 3600", True), ("aws sagemaker stop-notebook-instance --notebook-instance-name x", True),

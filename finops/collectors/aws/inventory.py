@@ -105,6 +105,9 @@ def read(place: Place, service: str, since: date) -> Reading:
             troubles.append(trouble.of(f"{place.where}, {service}", None))
             if trouble.outcome is not Outcome.DENIED:
                 break
+        except KeyError as error:
+            what = f"an answer lacks {error}"
+            troubles.append(Trouble(Outcome.CHANGED, what, where=f"{place.where}, {service}", next_step="Report it."))
     return replace(found, troubles=troubles)
 
 

@@ -70,7 +70,7 @@ def _endpoint(
     }
     variants = [_variant(name, wanted.get(name, {}), running.get(name, {})) for name in running or wanted]
     models = sorted({variant["ModelName"] for variant in wanted.values() if variant.get("ModelName")})
-    bounds = [(least or {}).get(f"endpoint/{each['EndpointName']}/variant/{name}") for name in running or wanted]
+    bounds = [_least(least or {}, each["EndpointName"], name, running.get(name, {})) for name in running or wanted]
     stated = [bound for bound in bounds if bound is not None]
     known = bool(config or running)
     return Resource(
@@ -91,6 +91,13 @@ def _endpoint(
             "ShadowVariants": [variant["VariantName"] for variant in each.get("ShadowProductionVariants") or ()],
         },
     )
+
+
+def _least(bounds: dict[str, int], endpoint: str, name: str, running: dict[str, Any]) -> int | None:
+    """How few instances a variant may have: by auto scaling, or as SageMaker itself manages it. None: neither is known."""
+    managed = running.get("ManagedInstanceScaling") or {}
+    own: int | None = managed.get("MinInstanceCount") if managed.get("Status") == "ENABLED" else None
+    return bounds.get(f"endpoint/{endpoint}/variant/{name}", own)
 
 
 def _variant(name: str, wanted: dict[str, Any], running: dict[str, Any]) -> dict[str, Any]:
