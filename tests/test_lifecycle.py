@@ -352,3 +352,19 @@ def test_damaged_lines_are_told_with_their_place(days: Days) -> None:
     days.journal.write_text(f"<<<<<<< HEAD\n{line}=======\n{line}>>>>>>> other\n")
     with pytest.raises(FindingsJournalError, match="git could not merge"):
         days.run(con, october(6))
+
+
+def test_what_ends_by_itself_saves_nothing(days: Days, shipped: Path) -> None:
+    """A rule that names no saving for what is idle: a job that ended, a commitment that goes on being paid."""
+    overlay = days.folder / "queries"
+    (overlay / "findings").mkdir(parents=True)
+    text = QUIET.format(id="quiet").replace(
+        "monthly_cost AS monthly_saving", "CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving"
+    )
+    (overlay / "findings" / "quiet.sql").write_text(text)
+    con = days.ledger([charge(EP, "1", 1, 12)])
+    for day in (5, 15, 20):
+        days.run(con, october(day), overlay)
+    ended = only(con)
+    assert (ended["state"], ended["verified_monthly_saving"], ended["verified_until"]) == ("resolved", None, None)
+    assert ended["note"].startswith("no saving: it ended by itself")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import sys
@@ -54,8 +55,13 @@ def with_output(command: Any) -> Any:
     return command
 
 
-def write(answer: Answer, format_: str | None, output: Path | None, *, colour: bool) -> int:
+def write(
+    answer: Answer, format_: str | None, output: Path | None, *, colour: bool, objects: Sequence[str] = ()
+) -> int:
     """Write a result. Returns the number of rows.
+
+    Args:
+        objects: columns of JSON text that are objects in JSON, not text.
 
     Raises:
         UsageError: the format does not go to a terminal, or the file's ending is none we know.
@@ -67,7 +73,10 @@ def write(answer: Answer, format_: str | None, output: Path | None, *, colour: b
         assert output is not None
         with _whole(output) as partial:
             return _write_frame(answer, chosen, partial)
-    counted = _Counted(answer.rows())
+    rows = answer.rows()
+    if objects and chosen in ("json", "jsonl"):
+        rows = _with_objects(rows, [answer.columns.index(name) for name in objects])
+    counted = _Counted(rows)
     result = Result(answer.columns, answer.types, answer.unique_columns, iter(counted))
     if output is not None:
         with _whole(output) as partial, partial.open("w", encoding="utf-8", newline="") as file:
@@ -98,6 +107,14 @@ class _Counted:
         for row in self._rows:
             self.count += 1
             yield row
+
+
+def _with_objects(rows: Iterator[tuple[Any, ...]], places: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        yield tuple(
+            json.loads(cell, parse_float=Decimal) if place in places and cell is not None else cell
+            for place, cell in enumerate(row)
+        )
 
 
 def _format_of(output: Path | None) -> str:

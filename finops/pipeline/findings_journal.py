@@ -22,7 +22,17 @@ from finops.rules.lifecycle import CHANGE, STATES
 from finops.warehouse.connection import Connection
 
 JOURNAL = "journal.jsonl"
-_MAY_BE_EMPTY = {"provider", "account_id", "resource_name", "currency", "team", "monthly_cost", "reason", "window"}
+_MAY_BE_EMPTY = {
+    "provider",
+    "account_id",
+    "resource_name",
+    "currency",
+    "team",
+    "monthly_cost",
+    "monthly_saving",
+    "reason",
+    "window",
+}
 _DAYS = ("date", "since", "found_on")
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _REPAIR = "The journal is written by finops alone. Bring it back as it was (git checkout, or a backup)."
@@ -164,11 +174,13 @@ def _problems(cells: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is no text"
         elif value is not None and name in _DAYS and not _is_day(value):
             yield f"{name} is a day such as 2026-10-26, not '{value}'"
-    state, amount = cells.get("state"), cells.get("monthly_cost")
+    state = cells.get("state")
     if isinstance(state, str) and state not in STATES:
         yield f"there is no state '{state}'{nearest(state, list(STATES))}"
-    if isinstance(amount, str) and not _is_amount(amount):
-        yield f"monthly_cost is an amount such as 12.5, not '{amount}'"
+    for name in ("monthly_cost", "monthly_saving"):
+        amount = cells.get(name)
+        if isinstance(amount, str) and not _is_amount(amount):
+            yield f"{name} is an amount such as 12.5, not '{amount}'"
 
 
 def _is_day(text: str) -> bool:

@@ -14,7 +14,7 @@ from finops.warehouse.reference import insert_text
 
 CHANGE = (
     "date", "finding_id", "state", "status", "rule_id", "provider", "account_id", "resource_id", "resource_name", "currency",
-    "team", "since", "found_on", "monthly_cost", "window", "reason",
+    "team", "since", "found_on", "monthly_cost", "monthly_saving", "window", "reason",
 )  # fmt: skip
 """The columns of ``findings.changes``."""
 OPEN = ("opened", "changed", "excepted", "reopened")
@@ -242,12 +242,12 @@ SELECT
         ELSE 'changed'
     END AS state,
     verdict AS status, rule_id, provider, account_id, resource_id, resource_name, currency, team, since, found_on, monthly_cost,
-    CAST(CAST(window_start AS DATE) AS VARCHAR) || '/' || CAST(CAST(window_end AS DATE) AS VARCHAR) AS "window", reason
+    monthly_saving, CAST(CAST(window_start AS DATE) AS VARCHAR) || '/' || CAST(CAST(window_end AS DATE) AS VARCHAR) AS "window", reason
 FROM temp.flagged
 WHERE NOT was_open OR is_changed OR is_excepted <> (prior_state = 'excepted')
 UNION ALL BY NAME
 SELECT $today AS date, finding_id, new_state AS state, status, rule_id, provider, account_id, resource_id, resource_name, currency,
-    team, since, found_on, monthly_cost, "window", note AS reason
+    team, since, found_on, monthly_cost, monthly_saving, "window", note AS reason
 FROM temp.left_over
 WHERE new_state IS NOT NULL"""
 
@@ -255,7 +255,7 @@ _LIFECYCLE = """
 INSERT INTO findings.lifecycle BY NAME
 WITH open AS (
     SELECT finding_id, rule_id, provider, account_id, resource_id, resource_name, currency, team, since, found_on, was_resolved,
-        verdict AS status, is_excepted, monthly_cost AS monthly_cost_when_open, evidence,
+        verdict AS status, is_excepted, monthly_cost AS monthly_cost_when_open, monthly_saving, evidence,
         CAST(NULL AS VARCHAR) AS closed, CAST(NULL AS DATE) AS resolved_on, CAST(NULL AS VARCHAR) AS note, reason
     FROM temp.flagged
 ),
@@ -263,7 +263,7 @@ WITH open AS (
 waiting AS (
     SELECT finding_id, rule_id, provider, account_id, resource_id, resource_name, currency, coalesce(team_now, team) AS team,
         since, found_on, was_resolved, 'unknown' AS status, coalesce(is_excepted, state = 'excepted') AS is_excepted,
-        monthly_cost AS monthly_cost_when_open, evidence,
+        monthly_cost AS monthly_cost_when_open, monthly_saving, evidence,
         CAST(NULL AS VARCHAR) AS closed, CAST(NULL AS DATE) AS resolved_on, note, reason
     FROM temp.left_over
     WHERE new_state IS NULL
@@ -272,15 +272,17 @@ waiting AS (
 -- the last line of each that is closed, of today or before
 closed AS (
     SELECT finding_id, rule_id, provider, account_id, resource_id, resource_name, currency, team, since, found_on,
-        false AS was_resolved, status, false AS is_excepted, monthly_cost AS monthly_cost_when_open, CAST(NULL AS JSON) AS evidence,
+        false AS was_resolved, status, false AS is_excepted, monthly_cost AS monthly_cost_when_open, monthly_saving, CAST(NULL AS JSON) AS evidence,
         state AS closed, date AS resolved_on, CAST(NULL AS VARCHAR) AS note, reason
     FROM findings.changes
     WHERE finding_id NOT IN (SELECT finding_id FROM open) AND finding_id NOT IN (SELECT finding_id FROM waiting)
     QUALIFY ROW_NUMBER() OVER (PARTITION BY finding_id ORDER BY date DESC) = 1
 ),
 
+-- a job that ended, a commitment: idle, but no saving was ever named
 every AS (
-    FROM open UNION ALL BY NAME FROM waiting UNION ALL BY NAME FROM closed
+    SELECT *, closed = 'resolved' AND status = 'idle' AND monthly_saving IS NULL AS is_unsaveable
+    FROM (FROM open UNION ALL BY NAME FROM waiting UNION ALL BY NAME FROM closed)
 ),
 
 burnt AS (
@@ -318,11 +320,12 @@ SELECT
              ELSE 'new' END
     ) AS state,
     e.status, e.since, e.found_on, e.resolved_on, b.cost AS cost_since_opened, e.monthly_cost_when_open,
-    CASE WHEN a.days >= $least
+    CASE WHEN a.days >= $least AND NOT e.is_unsaveable
          THEN e.monthly_cost_when_open - findings.monthly(a.cost, a.days) END AS verified_monthly_saving,
-    CASE WHEN a.days >= $least THEN a.until END AS verified_until,
+    CASE WHEN a.days >= $least AND NOT e.is_unsaveable THEN a.until END AS verified_until,
     CASE
         WHEN e.closed IS DISTINCT FROM 'resolved' THEN e.note
+        WHEN e.is_unsaveable THEN 'no saving: it ended by itself, or a commitment goes on being paid'
         WHEN e.monthly_cost_when_open IS NULL THEN 'no saving: what it cost before is not known'
         WHEN coalesce(a.days, 0) < $least THEN
             'no saving yet: the bill has ' || coalesce(a.days, 0) || ' of the ' || $least || ' whole days that it takes'

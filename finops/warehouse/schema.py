@@ -223,7 +223,7 @@ def m010_activity(con: Connection) -> None:
     con.execute(
         "CREATE TABLE findings.changes (date DATE, finding_id VARCHAR, state VARCHAR, status VARCHAR, rule_id VARCHAR, "
         "provider VARCHAR, account_id VARCHAR, resource_id VARCHAR, resource_name VARCHAR, currency VARCHAR, team VARCHAR, "
-        f'since DATE, found_on DATE, monthly_cost {MONEY}, "window" VARCHAR, reason VARCHAR)'
+        f'since DATE, found_on DATE, monthly_cost {MONEY}, monthly_saving {MONEY}, "window" VARCHAR, reason VARCHAR)'
     )
     con.execute("DELETE FROM ops.stages WHERE stage IN ('mappings', 'find', 'check')")
 
@@ -320,6 +320,37 @@ def create_views(con: Connection) -> None:
         "LEFT JOIN ledger.dimension_class AS k ON k.dimension_id = d.dimension_id"
     )
     _create_dataset_views(con)
+    con.execute(_FOLLOWED)
+
+
+_FOLLOWED = """
+CREATE OR REPLACE VIEW findings.followed AS
+WITH open AS (
+    SELECT * FROM findings.lifecycle WHERE state IN ('new', 'open', 'reopened', 'excepted')
+),
+
+judged AS (
+    SELECT f.*, l.state, l.since, l.found_on, l.cost_since_opened, l.monthly_cost_when_open, l.exception_owner, l.excepted_until,
+        l.exception_reason, l.note
+    FROM findings.findings AS f
+    LEFT JOIN open AS l ON l.resource_id = f.resource_id AND l.provider IS NOT DISTINCT FROM f.provider
+        AND l.account_id IS NOT DISTINCT FROM f.account_id AND l.currency IS NOT DISTINCT FROM f.currency
+),
+
+-- open, but no rule speaks of the resource today; and what is closed
+others AS (
+    SELECT l.finding_id, l.rule_id, l.provider, l.account_id, l.resource_id, l.resource_name, l.currency, l.team,
+        CASE WHEN l.state IN ('resolved', 'rule gone') THEN l.state ELSE 'unknown' END AS status, 'low' AS confidence,
+        l.state, l.since, l.found_on, l.resolved_on, l.cost_since_opened, l.monthly_cost_when_open,
+        l.monthly_cost_when_open AS monthly_cost, l.verified_monthly_saving, l.verified_until, l.exception_owner, l.excepted_until,
+        l.exception_reason, l.note, CASE WHEN l.state = 'resolved' THEN l.reason ELSE coalesce(l.note, l.reason) END AS reason
+    FROM findings.lifecycle AS l
+    LEFT JOIN findings.findings AS f ON f.resource_id = l.resource_id AND f.provider IS NOT DISTINCT FROM l.provider
+        AND f.account_id IS NOT DISTINCT FROM l.account_id AND f.currency IS NOT DISTINCT FROM l.currency
+    WHERE l.state IN ('resolved', 'rule gone') OR (l.state <> 'replaced' AND f.finding_id IS NULL)
+)
+
+FROM judged UNION ALL BY NAME FROM others"""
 
 
 def _create_dataset_views(con: Connection) -> None:
