@@ -22,17 +22,8 @@ from finops.rules.lifecycle import CHANGE, STATES
 from finops.warehouse.connection import Connection
 
 JOURNAL = "journal.jsonl"
-_MAY_BE_EMPTY = {
-    "provider",
-    "account_id",
-    "resource_name",
-    "currency",
-    "team",
-    "monthly_cost",
-    "monthly_saving",
-    "reason",
-    "window",
-}
+_AMOUNTS = ("monthly_cost", "monthly_saving")
+_MAY_BE_EMPTY = {"provider", "account_id", "resource_name", "currency", "team", "reason", "window", *_AMOUNTS}
 _DAYS = ("date", "since", "found_on")
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _REPAIR = "The journal is written by finops alone. Bring it back as it was (git checkout, or a backup)."
@@ -177,7 +168,7 @@ def _problems(cells: Mapping[str, Any]) -> Iterator[str]:
     state = cells.get("state")
     if isinstance(state, str) and state not in STATES:
         yield f"there is no state '{state}'{nearest(state, list(STATES))}"
-    for name in ("monthly_cost", "monthly_saving"):
+    for name in _AMOUNTS:
         amount = cells.get(name)
         if isinstance(amount, str) and not _is_amount(amount):
             yield f"{name} is an amount such as 12.5, not '{amount}'"

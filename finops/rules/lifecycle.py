@@ -242,7 +242,8 @@ SELECT
         ELSE 'changed'
     END AS state,
     verdict AS status, rule_id, provider, account_id, resource_id, resource_name, currency, team, since, found_on, monthly_cost,
-    monthly_saving, CAST(CAST(window_start AS DATE) AS VARCHAR) || '/' || CAST(CAST(window_end AS DATE) AS VARCHAR) AS "window", reason
+    monthly_saving,
+    CAST(CAST(window_start AS DATE) AS VARCHAR) || '/' || CAST(CAST(window_end AS DATE) AS VARCHAR) AS "window", reason
 FROM temp.flagged
 WHERE NOT was_open OR is_changed OR is_excepted <> (prior_state = 'excepted')
 UNION ALL BY NAME
@@ -272,7 +273,8 @@ waiting AS (
 -- the last line of each that is closed, of today or before
 closed AS (
     SELECT finding_id, rule_id, provider, account_id, resource_id, resource_name, currency, team, since, found_on,
-        false AS was_resolved, status, false AS is_excepted, monthly_cost AS monthly_cost_when_open, monthly_saving, CAST(NULL AS JSON) AS evidence,
+        false AS was_resolved, status, false AS is_excepted, monthly_cost AS monthly_cost_when_open, monthly_saving,
+        CAST(NULL AS JSON) AS evidence,
         state AS closed, date AS resolved_on, CAST(NULL AS VARCHAR) AS note, reason
     FROM findings.changes
     WHERE finding_id NOT IN (SELECT finding_id FROM open) AND finding_id NOT IN (SELECT finding_id FROM waiting)
