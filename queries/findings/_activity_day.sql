@@ -60,6 +60,9 @@ measured AS (
     LEFT JOIN findings.alias AS a ON a.alias = ledger.resource_key(u.resource_id)
     WHERE u.day >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER) AND u.day < CAST($today AS DATE)
       AND coalesce(u.samples, 24) > 0
+      -- what is counted is added up, and its average is no count; a percentage is never added up, and its least proves nothing
+      AND CASE WHEN t.signal IN ('requests', 'tokens') THEN coalesce(u.statistic, 'Sum') IN ('Sum', 'HourMaximum', 'HourMinimum')
+               ELSE coalesce(u.statistic, 'Maximum') NOT IN ('Sum', 'SampleCount', 'Minimum', 'HourMaximum', 'HourMinimum') END
 ),
 
 -- a request to an inference component is one of its endpoint's variant too
@@ -84,6 +87,7 @@ activity_day AS (
         bool_or(m.statistic IN ('Maximum', 'Sum')) AS is_greatest,
         -- what 95 percent of the hours stay below; where nobody knows, the greatest
         coalesce(max(m.value) FILTER (m.statistic = 'p95'), max(m.value) FILTER (m.statistic = 'Maximum'), max(m.value)) AS p95,
+        bool_or(m.statistic IN ('p95', 'Maximum')) AS is_p95_known,
         greatest(sum(m.value) FILTER (m.statistic = 'HourMaximum' AND c.part IS NULL),
                  sum(m.value) FILTER (m.statistic = 'HourMaximum' AND c.part IS NOT NULL)) AS hour_most,
         greatest(sum(m.value) FILTER (m.statistic = 'HourMinimum' AND c.part IS NULL),

@@ -56,7 +56,7 @@ azure_ml_compute AS (
         CASE ground WHEN 'untouched' THEN monthly_saveable END AS monthly_saving,
         currency,
         CASE ground
-            WHEN 'works' THEN 'its ' || device || ' reached ' || findings.number(most) || ' % in ' || $window_days || ' days'
+            WHEN 'works' THEN 'its ' || device || ' reached ' || findings.number(most) || ' percent in ' || $window_days || ' days'
             WHEN 'operated' THEN 'last operation on ' || strftime(last_operation, '%Y-%m-%d')
             WHEN 'gone' THEN 'not billed any more since ' || last_day
             WHEN 'obstacle' THEN 'no verdict: ' || obstacle
@@ -64,7 +64,7 @@ azure_ml_compute AS (
             ELSE 'last operation on ' || strftime(last_operation, '%Y-%m-%d') || ', before the ' || $window_days || ' days'
                 || coalesce('; state ' || state, '')
                 || CASE WHEN findings.covers(device_hours, hours_seen, $measured_percent)
-                        THEN '; its ' || device || ' reached ' || findings.number(most) || ' % ('
+                        THEN '; its ' || device || ' reached ' || findings.number(most) || ' percent ('
                             || findings.coverage(device_hours, hours_seen) || ')'
                         ELSE '; its machines were not measured' END
         END

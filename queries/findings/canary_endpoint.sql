@@ -24,8 +24,8 @@ change:
 params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today that are looked at.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}
-  requests_per_hour: {type: integer, default: 2, unit: requests, help: A health check asks at least once and at most this often in an hour.}
-  alike_percent: {type: integer, default: 90, unit: percent, help: 'Where only days are known, the quietest has at least this share of the busiest.'}
+  requests_per_hour: {type: integer, default: 2, unit: requests, help: A health check asks once to this often in every hour.}
+  alike_percent: {type: integer, default: 90, unit: percent, help: 'Days alone: the quietest has this share of the busiest.'}
 reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring]
 */
 WITH endpoints AS (

@@ -50,7 +50,8 @@ feature_store_online AS (
                 || last_request_day
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
-            WHEN status = 'unknown' THEN 'no verdict: its requests were not measured (' || findings.coverage(request_hours, hours_seen) || ')'
+            WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('
+                || findings.coverage(request_hours, hours_seen) || ')'
             ELSE 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)

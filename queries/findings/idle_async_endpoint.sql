@@ -71,7 +71,8 @@ idle_async_endpoint AS (
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: neither its requests nor its queue were measured ('
                 || findings.coverage(greatest(request_hours, backlog_hours, hardware_hours), hours_seen) || ')'
-            ELSE CASE WHEN requests_measured THEN 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
+            ELSE CASE WHEN requests_measured
+                      THEN 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
                       ELSE 'no datapoint of a request in ' || $window_days || ' days (they are published only when there are any)' END
                 || CASE WHEN backlog_measured THEN ', its queue empty (' || findings.coverage(backlog_hours, hours_seen) || ')'
                         ELSE ', its queue not measured' END

@@ -25,7 +25,7 @@ change:
 params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today in which nobody called.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}
-  busy_percent: {type: integer, default: 5, unit: percent, help: 'A GPU at this or above computes something, though no request was published.'}
+  busy_percent: {type: integer, default: 5, unit: percent, help: A GPU at this or above computes something.}
 reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring]
 */
 WITH component_requests AS (
@@ -71,7 +71,8 @@ endpoints AS (
         CASE WHEN components > 0 THEN findings.covers(least_hours, hours_seen, $measured_percent)
              ELSE findings.covers(request_part_hours, hours_seen * parts, $measured_percent) END AS requests_measured,
         findings.covers(hardware_hours, hours_seen, $measured_percent) AS hardware_measured,
-        findings.covers(gpu_hours, hours_seen, $measured_percent) AND gpu_most = 0 AND gpu_greatest_known AS gpu_still
+        findings.covers(gpu_hours, hours_seen, $measured_percent) AND gpu_most = 0 AND gpu_greatest_known
+            AND (gpu_parts = 0 OR gpu_parts >= coalesce(json_array_length(properties, '$.DeployedModels'), parts)) AS gpu_still
     FROM billed
 ),
 
@@ -94,10 +95,10 @@ verdicts AS (
 idle_endpoint AS (
     SELECT
         provider, account_id, region, resource_id, resource_name, resource_type, workload_kind,
-        CASE WHEN ground IN ('called', 'gone') THEN 'active' WHEN ground IN ('obstacle', 'unmeasured') THEN 'unknown' ELSE 'idle' END
-            AS status,
-        CASE WHEN ground IN ('obstacle', 'unmeasured') THEN 'low' WHEN ground IN ('empty', 'published', 'still') THEN 'medium' ELSE 'high' END
-            AS confidence,
+        CASE WHEN ground IN ('called', 'gone') THEN 'active' WHEN ground IN ('obstacle', 'unmeasured') THEN 'unknown' ELSE 'idle'
+        END AS status,
+        CASE WHEN ground IN ('obstacle', 'unmeasured') THEN 'low' WHEN ground IN ('empty', 'published', 'still') THEN 'medium' ELSE 'high'
+        END AS confidence,
         window_start, window_end, billed_hours, cost_in_window, monthly_cost,
         CASE WHEN status = 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
@@ -119,7 +120,7 @@ idle_endpoint AS (
                 || '); its requests were not measured'
             ELSE 'no verdict: its requests were not measured ('
                 || findings.coverage(greatest(request_hours, hardware_hours), hours_seen) || ')'
-                || CASE WHEN gpu_most >= $busy_percent THEN ', and its GPU reached ' || findings.number(gpu_most) || ' %' ELSE '' END
+                || CASE WHEN gpu_most >= $busy_percent THEN ', and its GPU reached ' || findings.number(gpu_most) || ' percent' ELSE '' END
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || CASE WHEN status = 'idle' THEN findings.unsaved_note(committed_cost, 0, currency) ELSE '' END AS reason,

@@ -106,8 +106,10 @@ idle_inference_component AS (
                 || last_request_day
             WHEN status = 'active' THEN 'its endpoint is not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
-            WHEN status = 'unknown' THEN 'no verdict: its requests were not measured (' || findings.coverage(request_hours, hours_seen) || ')'
-            WHEN requests_measured THEN 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
+            WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('
+                || findings.coverage(request_hours, hours_seen) || ')'
+            WHEN requests_measured THEN 'no request in ' || $window_days || ' days ('
+                || findings.coverage(request_hours, hours_seen) || ')'
             ELSE 'no datapoint of a request in ' || $window_days || ' days, while its endpoint''s machines were measured ('
                 || findings.coverage(hardware_hours, hours_seen) || '): requests are published only when there are any'
         END

@@ -82,7 +82,7 @@ idle_provisioned_concurrency AS (
         CASE
             WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
-            WHEN concurrency_most > 0 THEN 'up to ' || findings.number(concurrency_most) || ' % of its concurrency used in '
+            WHEN concurrency_most > 0 THEN 'up to ' || findings.number(concurrency_most) || ' percent of its concurrency used in '
                 || $window_days || ' days'
             WHEN seconds_called > 0 THEN findings.number(seconds_called) || ' seconds of requests billed in ' || $window_days
                 || ' days, the last on ' || last_called

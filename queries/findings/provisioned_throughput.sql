@@ -86,7 +86,7 @@ provisioned_throughput AS (
             WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
             WHEN tokens > 0 THEN findings.number(tokens) || ' tokens in ' || $window_days || ' days'
-            WHEN throughput_p95 > 0 THEN 'p95 of its use ' || findings.number(throughput_p95) || ' % in ' || $window_days || ' days'
+            WHEN throughput_p95 > 0 THEN 'p95 of its use ' || findings.number(throughput_p95) || ' percent in ' || $window_days || ' days'
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('

@@ -25,7 +25,33 @@ params:
   cpu_percent: {type: integer, default: 20, unit: percent, help: 'Without an accelerator: processors and memory that stay below.'}
 reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring]
 */
-WITH endpoints AS (
+WITH measured AS (
+    SELECT resource_key, signal, bool_and(is_p95_known) AS is_p95_known, len(list_distinct(flatten(list(parts)))) AS parts
+    FROM findings.activity_day
+    WHERE signal IN ('gpu', 'gpu_memory', 'cpu', 'memory') AND day >= CAST($today AS DATE) - $window_days AND day < $today
+    GROUP BY resource_key, signal
+),
+
+-- how many variants or deployed models were measured, and not by averages alone
+parts AS (
+    SELECT
+        resource_key,
+        bool_and(is_p95_known) FILTER (signal LIKE 'gpu%') AS gpu_p95_known,
+        bool_and(is_p95_known) FILTER (signal NOT LIKE 'gpu%') AS cpu_p95_known,
+        min(parts) FILTER (signal LIKE 'gpu%') AS gpu_least_parts,
+        min(parts) FILTER (signal NOT LIKE 'gpu%') AS cpu_least_parts
+    FROM measured
+    GROUP BY resource_key
+),
+
+judged AS (
+    SELECT j.*, p.* EXCLUDE (resource_key),
+        coalesce(json_array_length(j.properties, '$.Variants'), json_array_length(j.properties, '$.DeployedModels'), 1) AS parts
+    FROM findings.judged(['inference.endpoint'], $today, $window_days) AS j
+    LEFT JOIN parts AS p ON p.resource_key = j.resource_key
+),
+
+endpoints AS (
     SELECT
         * EXCLUDE (cpu_p95),
         -- SageMaker adds up the cores
@@ -35,10 +61,12 @@ WITH endpoints AS (
              -- unknown where the bill names no machine
              ELSE findings.has_accelerator(machine) END AS has_accelerator,
         findings.covers(gpu_hours, hours_seen, $measured_percent)
-            AND findings.covers(gpu_memory_hours, hours_seen, $measured_percent) AS gpu_measured,
+            AND findings.covers(gpu_memory_hours, hours_seen, $measured_percent)
+            AND gpu_p95_known AND (gpu_least_parts = 0 OR gpu_least_parts >= parts) AS gpu_measured,
         findings.covers(cpu_hours, hours_seen, $measured_percent)
-            AND findings.covers(memory_hours, hours_seen, $measured_percent) AS cpu_measured
-    FROM findings.judged(['inference.endpoint'], $today, $window_days)
+            AND findings.covers(memory_hours, hours_seen, $measured_percent)
+            AND cpu_p95_known AND (cpu_least_parts = 0 OR cpu_least_parts >= parts) AS cpu_measured
+    FROM judged
     WHERE billed_hours > 0 AND still_billed AND NOT too_young AND requests > 0
       AND NOT coalesce(CAST(properties ->> '$.Async' AS BOOLEAN), false)
 ),
@@ -61,9 +89,10 @@ underused_endpoint AS (
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
         CASE WHEN has_accelerator
-             THEN 'p95 of its GPU ' || findings.number(gpu_p95) || ' %, of GPU memory ' || findings.number(gpu_memory_p95) || ' %'
+             THEN 'p95 of its GPU ' || findings.number(gpu_p95) || ' percent, of GPU memory ' || findings.number(gpu_memory_p95) || ' percent'
                 || CASE WHEN gpus > 1 THEN ' (of each of ' || gpus || ' GPUs)' ELSE '' END
-             ELSE 'p95 of its CPU ' || findings.number(cpu_p95) || ' %, of memory ' || findings.number(memory_p95) || ' %' END
+             ELSE 'p95 of its CPU ' || findings.number(cpu_p95) || ' percent, of memory ' || findings.number(memory_p95)
+                || ' percent' END
             || ' in ' || $window_days || ' days (' || findings.coverage(if(has_accelerator, gpu_hours, cpu_hours), hours_seen) || '), '
             || findings.number(requests) || ' requests; '
             || findings.billed_words(billed_hours, machine, cost_in_window, currency)

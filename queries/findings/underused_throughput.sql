@@ -34,7 +34,7 @@ underused_throughput AS (
         window_start, window_end, billed_hours, cost_in_window, monthly_cost,
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
-        'p95 of its use ' || findings.number(throughput_p95) || ' % in ' || $window_days || ' days ('
+        'p95 of its use ' || findings.number(throughput_p95) || ' percent in ' || $window_days || ' days ('
             || findings.coverage(throughput_hours, hours_seen) || '); '
             || findings.billed_words(billed_hours, machine, cost_in_window, currency)
             || '; what the tokens would cost otherwise is not in the bill, so no saving is named' AS reason,
