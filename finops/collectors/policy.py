@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from finops.collectors.interface import Permission
-from finops.config.sources import Source
+from finops.config.source import Source
 
 _AWS = re.compile(r"[a-z0-9-]+:\w+")
 _GCP = re.compile(r"[a-z]+(\.\w+)+")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from finops.collectors.interface import Collector
-from finops.config.sources import Source
+from finops.config.source import Source
 
 COLLECTORS = {
     "aws-data-export": "aws.data_export:AwsDataExportCollector",

@@ -20,7 +20,7 @@ import httpx
 from finops.collectors.interface import Outcome, Trouble
 from finops.collectors.retry import retrying
 from finops.config.secrets import Secret, without_secrets
-from finops.config.sources import HttpServer
+from finops.config.servers import HttpServer
 from finops.errors import ConfigError
 
 CONNECT, READ = 10.0, 60.0

@@ -11,41 +11,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from finops.config.secrets import Secret
 from finops.config.section import Section
-
-
-class Source(Section):
-    """What every source takes."""
-
-    type: str
-    """The kind of source."""
-    endpoints: dict[str, str] = {}
-    """Other addresses for a provider's services: ``{ s3 = "https://…" }``; for private endpoints and emulators."""
-    anonymous: bool = False
-    """Send no credentials. For emulators."""
-    deadline: Annotated[int, Field(gt=0)] = 300
-    """Seconds after which a call that is throttled or fails again and again is given up."""
-
-    services: ClassVar[frozenset[str]] = frozenset()
-    """Whose addresses ``endpoints`` may give. Another name would be passed over, and the provider itself sent the key."""
-
-    @property
-    def format(self) -> str:
-        """The one format that is looked for; empty: detected."""
-        return ""
-
-    @field_validator("endpoints")
-    @classmethod
-    def _known_services(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, address in value.items():
-            if name not in cls.services:
-                raise ValueError(f"'{name}' is no service of this source; it asks {', '.join(sorted(cls.services))}")
-            if name not in GRPC and not address.startswith(("http://", "https://")):
-                raise ValueError(f"the address of '{name}' must begin with http:// or https://")
-        return value
-
-
-GRPC = frozenset({"cloudbilling", "bigquerystorage"})
-"""Services whose address is ``host:port``."""
+from finops.config.servers import MLflow, Prometheus
+from finops.config.source import Source
 
 
 def _bucket_name(value: str) -> str:
@@ -215,77 +182,6 @@ class GcpUtilisation(GcpAccess):
     """Vertex AI locations such as us-central1. Left out: all that the project has."""
     history_days: Annotated[int, Field(ge=1, le=42)] = 31
     """How many days of metrics the first run asks for. Cloud Monitoring keeps six weeks."""
-
-
-class HttpServer(Source):
-    """A server of your own that is asked over HTTP."""
-
-    url: Annotated[str, Field(pattern=r"^https?://")] = ""
-    """Where it listens, such as https://prometheus.example.com."""
-    token: Secret | None = None
-    """Where a bearer token is kept."""
-    username: str = ""
-    """For basic authentication, with password."""
-    password: Secret | None = None
-    """Where the password is kept."""
-
-    @field_validator("url")
-    @classmethod
-    def _without_secrets(cls, value: str) -> str:
-        if "@" in value.partition("://")[2].partition("/")[0]:
-            raise ValueError("must not hold a name or password: they go into username and password, or token")
-        if "?" in value or "#" in value:
-            raise ValueError("must end with the path: no ? and no #")
-        return value
-
-    @model_validator(mode="after")
-    def _one_identity(self) -> HttpServer:
-        if bool(self.username) != (self.password is not None) or (self.token is not None and self.password is not None):
-            raise ValueError("needs either token, or username and password, or none of them")
-        return self
-
-
-class Prometheus(HttpServer):
-    """GPU metrics by PromQL: DCGM exporter, nodes and pods of Kubernetes. Thanos, Mimir, Google's managed service answer too."""
-
-    type: Literal["prometheus"]
-    """The kind of source."""
-    tenant: str = ""
-    """Mimir's and Cortex' tenant, sent as X-Scope-OrgID."""
-    node_labels: Annotated[list[Annotated[str, Field(pattern=r"^[a-zA-Z_]\w*$")]], Field(min_length=1)] = [
-        "Hostname",
-        "node",
-        "kubernetes_node",
-        "instance",
-    ]
-    """Labels of GPU metrics that may name the machine: the first whose value is a node of the cluster, or an instance id, does."""
-    account: str = ""
-    """The cloud account or project that the machines are in, where their names alone do not say it."""
-    history_days: Annotated[int, Field(ge=1, le=92)] = 31
-    """How many days the first run asks for."""
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> Prometheus:
-        if not self.url:
-            raise ValueError("needs url")
-        return self
-
-
-class MLflow(HttpServer):
-    """MLflow's experiments and runs, from a tracking server or from a folder into which runs were exported."""
-
-    type: Literal["mlflow"]
-    """The kind of source."""
-    path: Path | None = None
-    """Instead of url: a folder with a local file store (mlruns) or exported runs."""
-    history_days: Annotated[int, Field(ge=1)] = 92
-    """Runs that began longer ago are left out."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> MLflow:
-        if bool(self.url) == (self.path is not None):
-            raise ValueError("needs either url or path")
-        return self
 
 
 class AzureExport(Source):

@@ -28,7 +28,7 @@ from finops.collectors.interface import (
 from finops.collectors.registry import collector
 from finops.config.load import Workspace
 from finops.config.secrets import without_secrets
-from finops.config.sources import Source
+from finops.config.source import Source
 from finops.errors import FinopsError, UsageError
 from finops.pipeline.holes import Hole, as_trouble, forget_others, gathered, hole_of, note_source, overall
 from finops.pipeline.incoming import incoming, prepare, tidy

@@ -17,7 +17,7 @@ from finops.collectors.interface import Outcome, Request, Trouble, Verdict
 from finops.collectors.mlflow.collector import MLflowCollector
 from finops.collectors.mlflow.runs import moment, run_of
 from finops.collectors.mlflow.server import TrackingServer
-from finops.config.sources import MLflow
+from finops.config.servers import MLflow
 
 TODAY = date(2026, 10, 26)
 REQUEST = Request(date(2026, 7, 1), date(2026, 11, 1), TODAY)

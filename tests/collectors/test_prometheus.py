@@ -15,7 +15,7 @@ from collectors.fakes.recorded import FakePrometheus
 from finops.collectors.interface import Fetched, Outcome, Request, Trouble, Verdict
 from finops.collectors.prometheus.collector import PrometheusCollector
 from finops.collectors.prometheus.machines import Machine, Machines, machine
-from finops.config.sources import Prometheus
+from finops.config.servers import Prometheus
 
 TODAY = date(2026, 10, 26)
 GKE = "//compute.googleapis.com/projects/acme-ml/zones/us-central1-a/instances/gke-1"

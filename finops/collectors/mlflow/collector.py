@@ -26,7 +26,7 @@ from finops.collectors.interface import (
 from finops.collectors.mlflow.files import Folder
 from finops.collectors.mlflow.runs import Run, empty_line
 from finops.collectors.mlflow.server import EXPERIMENTS, RUNS, TrackingServer
-from finops.config.sources import MLflow
+from finops.config.servers import MLflow
 
 FILE = "runs.jsonl"
 SERVICE = "mlflow"

@@ -10,7 +10,7 @@ from typing import Any
 from finops.collectors.interface import Outcome
 from finops.collectors.mlflow.runs import Run, run_of
 from finops.collectors.web import Server
-from finops.config.sources import MLflow
+from finops.config.servers import MLflow
 
 EXPERIMENTS, RUNS = "/api/2.0/mlflow/experiments/search", "/api/2.0/mlflow/runs/search"
 _PAGE = 1000

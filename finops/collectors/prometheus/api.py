@@ -12,7 +12,7 @@ from typing import Any
 from finops.collectors.interface import Outcome, Trouble
 from finops.collectors.prometheus.machines import Labels
 from finops.collectors.web import Server, clean
-from finops.config.sources import Prometheus
+from finops.config.servers import Prometheus
 
 STEP = timedelta(hours=1)
 DAYS_AT_ONCE = 7

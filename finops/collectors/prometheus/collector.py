@@ -28,7 +28,7 @@ from finops.collectors.prometheus import questions
 from finops.collectors.prometheus.api import Api, weeks
 from finops.collectors.prometheus.machines import Machine, Machines
 from finops.collectors.prometheus.measuring import measure
-from finops.config.sources import Prometheus
+from finops.config.servers import Prometheus
 
 SERVICE = "prometheus"
 LATE = timedelta(days=2)

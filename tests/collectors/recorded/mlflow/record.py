@@ -26,7 +26,7 @@ from typing import Any
 from finops.collectors.interface import Request
 from finops.collectors.mlflow.collector import MLflowCollector
 from finops.collectors.mlflow.server import RUNS, TrackingServer
-from finops.config.sources import MLflow
+from finops.config.servers import MLflow
 
 HERE = Path(__file__).parent
 JOB = "arn:aws:sagemaker:us-east-1:111122223333:training-job/"

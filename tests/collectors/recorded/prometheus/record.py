@@ -31,7 +31,7 @@ from typing import Any
 
 from finops.collectors.interface import Request
 from finops.collectors.prometheus.collector import PrometheusCollector
-from finops.config.sources import Prometheus
+from finops.config.servers import Prometheus
 
 HERE = Path(__file__).parent
 TODAY = date(2026, 10, 26)
