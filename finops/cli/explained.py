@@ -52,7 +52,7 @@ def print_explanation(app: App, e: Row) -> None:
     _table(console, _merged(e["allocation"]))
     if e["resource_id"]:
         title("What the rules say")
-        for line in _findings(e["findings"]):
+        for line in (*_findings(e["findings"]), *_history(e["findings_history"])):
             console.print(f"  {line}")
     title("Where the rows came from")
     for row in e["deliveries"]:
@@ -87,9 +87,49 @@ def _findings(findings: Sequence[Row]) -> Iterator[str]:
         yield "none"
     for row in findings:
         cost = "unknown" if row["monthly_cost"] is None else f"{row['currency']} {_cell(row['monthly_cost'])}"
-        yield f"{row['rule']}: {row['status']}, confidence {row['confidence']}, {cost} a month"
+        yield f"{row['rule']}: {row['status']}, confidence {row['confidence']}, {cost} a month ({row['finding_id']})"
         yield from _wrapped("reason", row["reason"] or "", 4)
-        yield from _wrapped("action", row["action"] or "", 4)
+        if row["since"]:
+            yield from _wrapped("since", _since(row), 4)
+        if row["exception_owner"]:
+            until = f"{row['exception_reason']}; by {row['exception_owner']}, until {row['excepted_until']}"
+            yield from _wrapped("excepted", until, 4)
+        if row["note"] and row["note"] != row["reason"]:
+            yield from _wrapped("note", row["note"], 4)
+        advice, *commands = (row["action"] or "").split("\n")
+        if advice:
+            yield from _wrapped("action", advice, 4)
+        yield from (_command(each) for each in commands)
+
+
+def _since(row: Row) -> str:
+    """``2026-10-12 (found on 2026-10-26), EUR 120.50 since then``"""
+    cost = "what it cost is unknown" if row["cost_since_opened"] is None else _money(row, "cost_since_opened")
+    ended = f" until it was resolved on {row['resolved_on']}" if row["resolved_on"] else " since then"
+    saved = f"; {_money(row, 'verified_monthly_saving')} a month saved, in the bill until {row['verified_until']}"
+    return f"{row['since']} (found on {row['found_on']}), {cost}{ended}" + (
+        saved if row["verified_monthly_saving"] is not None else ""
+    )
+
+
+def _money(row: Row, column: str) -> str:
+    return f"{row['currency']} {_cell(row[column])}"
+
+
+def _command(text: str) -> str:
+    """A command stays on its line, to be copied: ``Check: aws …``."""
+    kind, _, command = text.partition(": ")
+    return f"{'':4}{kind.lower():<{_LABEL}}{command}"
+
+
+def _history(changes: Sequence[Row]) -> Iterator[str]:
+    """What earlier runs noted; nothing where today's is all there is."""
+    if len(changes) < 2:
+        return
+    yield "what was noted on earlier days"
+    for row in changes:
+        cost = "" if row["monthly_cost"] is None else f", {_money(row, 'monthly_cost')} a month"
+        yield f"{'':4}{row['date']!s:<{_LABEL}}{row['state']} ({row['rule']}, {row['status']}{cost})"
 
 
 def _merged(allocation: Sequence[Row]) -> list[Row]:

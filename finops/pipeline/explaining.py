@@ -42,7 +42,8 @@ def find_subjects(con: Connection, identifier: str) -> list[Subject]:
     """
     exact = con.execute(
         "SELECT DISTINCT ResourceId FROM ledger.dimensions WHERE ResourceId = $id UNION "
-        "SELECT resource_id FROM findings.findings WHERE finding_id = $id OR resource_id = $id ORDER BY 1",
+        "SELECT resource_id FROM findings.findings WHERE finding_id = $id OR resource_id = $id UNION "
+        "SELECT resource_id FROM findings.lifecycle WHERE finding_id = $id ORDER BY 1",
         {"id": identifier},
     ).fetchall()
     if not exact and identifier.isdecimal() and len(identifier) < 19:
@@ -86,8 +87,16 @@ def explain(con: Connection, subject: Subject, catalogue: Catalogue, mappings: P
         "allocation": _teams(con, subject),
         "findings": rows(
             con,
-            "SELECT rule_id AS rule, status, confidence, cost_in_window, monthly_cost, currency, reason, recommended_action "
-            "AS action FROM findings.findings WHERE resource_id = $id ORDER BY ALL",
+            "SELECT finding_id, rule_id AS rule, status, confidence, cost_in_window, monthly_cost, monthly_saving, currency, "
+            "reason, recommended_action AS action, state, since, found_on, cost_since_opened, resolved_on, "
+            "verified_monthly_saving, verified_until, exception_owner, excepted_until, exception_reason, note "
+            "FROM findings.followed WHERE resource_id = $id ORDER BY ALL",
+            {"id": subject.resource_id},
+        ),
+        "findings_history": rows(
+            con,
+            'SELECT date, state, status, rule_id AS rule, since, monthly_cost, currency, "window", reason '
+            "FROM findings.changes WHERE resource_id = $id ORDER BY date, rule",
             {"id": subject.resource_id},
         ),
         "deliveries": _deliveries(con),
