@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -29,28 +30,31 @@ EXPECTED = json.loads((FIXTURES / "expected.json").read_text(), parse_float=Deci
 SOURCES = {source: source.replace("gcp-", "gcp/") for source in EXPECTED["sources"]}
 
 FOUND = {
-    # planted waste: the rule that finds it, its verdict, and the window whose money the answer sheet states
-    "hyperpod-left-on": ("hyperpod_cluster", "unknown", "7d"),
-    "gpu-box-1": ("idle_gpu_instance", "unknown", "7d"),
-    "gpu-box-2": ("idle_gpu_instance", "unknown", "7d"),
-    "unused-reservation": ("unused_capacity_reservation", "idle", "7d"),
-    "idle-endpoint": ("inference_endpoint", "unknown", "14d"),
-    "underused-endpoint": ("inference_endpoint", "unknown", "14d"),
-    "canary-endpoint": ("inference_endpoint", "unknown", "14d"),
-    "idle-async-endpoint": ("inference_endpoint", "unknown", "14d"),
-    "notebook-24x7": ("always_on_notebook_instance", "idle", "14d"),
-    "notebook-stopped": ("stopped_notebook_volume", "idle", "30d"),
-    "studio-app-left-on": ("always_on_studio_app", "idle", "7d"),
-    "empty-studio-domain": ("empty_studio_domain_storage", "idle", "30d"),
-    "long-training-job": ("long_running_job", "unknown", "7d"),
-    "idle-provisioned-throughput": ("provisioned_throughput", "unknown", "7d"),
-    "labs-notebook": ("always_on_notebook_instance", "idle", "14d"),
-    "idle-vertex-endpoint": ("inference_endpoint", "unknown", "14d"),
-    "tpu-left-on": ("idle_tpu", "unknown", "7d"),
-    "workbench-24x7": ("always_on_notebook_instance", "idle", "14d"),
-    "azure-compute-instance": ("azure_ml_compute", "unknown", "14d"),
-    "azure-ptu-idle": ("provisioned_throughput", "unknown", "7d"),
+    # planted waste: the rule that finds it, the window whose money the answer sheet states, its verdict from the bill alone, and with
+    # the inventory and metrics that were delivered beside it
+    "hyperpod-left-on": ("hyperpod_cluster", "7d", "unknown", "unknown"),
+    "gpu-box-1": ("idle_gpu_instance", "7d", "unknown", "idle"),
+    "gpu-box-2": ("idle_gpu_instance", "7d", "unknown", "idle"),
+    "unused-reservation": ("unused_capacity_reservation", "7d", "idle", "idle"),
+    "idle-endpoint": ("idle_endpoint", "14d", "unknown", "idle"),
+    "underused-endpoint": ("idle_endpoint", "14d", "unknown", "underused"),
+    "canary-endpoint": ("idle_endpoint", "14d", "unknown", "underused"),
+    "idle-async-endpoint": ("idle_async_endpoint", "14d", "unknown", "idle"),
+    "notebook-24x7": ("always_on_notebook_instance", "14d", "idle", "idle"),
+    "notebook-stopped": ("stopped_notebook_volume", "30d", "idle", "idle"),
+    "studio-app-left-on": ("always_on_studio_app", "7d", "idle", "idle"),
+    "empty-studio-domain": ("empty_studio_domain_storage", "30d", "idle", "idle"),
+    "long-training-job": ("long_running_job", "7d", "unknown", "idle"),
+    "idle-provisioned-throughput": ("provisioned_throughput", "7d", "unknown", "idle"),
+    "labs-notebook": ("always_on_notebook_instance", "14d", "idle", "idle"),
+    "idle-vertex-endpoint": ("idle_endpoint", "14d", "unknown", "idle"),
+    "tpu-left-on": ("idle_tpu", "7d", "unknown", "unknown"),
+    "workbench-24x7": ("always_on_notebook_instance", "14d", "idle", "idle"),
+    "azure-compute-instance": ("azure_ml_compute", "14d", "unknown", "idle"),
+    "azure-ptu-idle": ("provisioned_throughput", "7d", "unknown", "idle"),
 }
+INSTEAD = {"underused-endpoint": "underused_endpoint", "canary-endpoint": "canary_endpoint"}
+"""With metrics another rule has the last word."""
 LEFT_ALONE = {"volume-left-1", "volume-left-2", "volume-left-3", "snapshot-left"}
 """The bill does not say whether a volume is attached: it takes an inventory to say anything."""
 
@@ -68,6 +72,23 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Connection,
     con.close()
 
 
+@pytest.fixture(scope="module")
+def measured(demo: tuple[Connection, BuildReport], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """The same bills, and what the resources did."""
+    con, _ = demo
+    folder = tmp_path_factory.mktemp("measured")
+    con.execute("CHECKPOINT")
+    file = Path(
+        con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()[0]
+    )
+    shutil.copy(file, folder / "finops.duckdb")
+    with connect(folder / "finops.duckdb", threads=2) as copy:
+        loader = Loader(copy, Landing(folder / "landing"), CATALOGUE)
+        assert not loader.load_paths([FIXTURES / "deliveries" / "activity"], "activity").problems
+        build(copy, CATALOGUE, MAPPINGS, TODAY)
+        yield copy
+
+
 def rows(con: Connection, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     return con.execute(sql, list(values)).fetchall()
 
@@ -80,13 +101,24 @@ def test_every_stage_is_built_and_every_check_passes(demo: tuple[Connection, Bui
 
 
 @pytest.mark.parametrize("key", FOUND)
-def test_what_was_planted_is_found_with_its_money(demo: tuple[Connection, BuildReport], key: str) -> None:
-    con, _ = demo
+def test_what_was_planted_is_found_with_its_money(
+    demo: tuple[Connection, BuildReport], measured: Connection, key: str
+) -> None:
     planted = EXPECTED["planted"][key]
-    rule, status, window = FOUND[key]
-    found = rows(con, "SELECT rule_id, status, cost_in_window, currency FROM findings.findings WHERE resource_id = ?",
-                 planted["resource_id"])  # fmt: skip
-    assert found == [(rule, status, Decimal(str(planted[f"effective_{window}"])), planted["currency"])]
+    rule, window, alone, together = FOUND[key]
+    money = (Decimal(str(planted[f"effective_{window}"])), planted["currency"])
+    found = "SELECT rule_id, status, cost_in_window, currency FROM findings.findings WHERE resource_id = ?"
+    assert rows(demo[0], found, planted["resource_id"]) == [(rule, alone, *money)]
+    assert rows(measured, found, planted["resource_id"]) == [(INSTEAD.get(key, rule), together, *money)]
+
+
+@pytest.mark.parametrize("key", sorted(LEFT_ALONE))
+def test_what_was_left_behind_takes_an_inventory(measured: Connection, key: str) -> None:
+    planted = EXPECTED["planted"][key]
+    found = "SELECT rule_id, status, cost_in_window FROM findings.findings WHERE resource_id = ?"
+    assert rows(measured, found, planted["resource_id"]) == [
+        ("left_behind_storage", "idle", Decimal(str(planted["effective_30d"])))
+    ]
 
 
 def test_the_answer_sheet_has_nothing_else() -> None:
@@ -100,11 +132,13 @@ def test_what_the_bill_cannot_tell_is_not_claimed(demo: tuple[Connection, BuildR
     assert not rows(con, "SELECT * FROM findings.findings WHERE resource_id = ?", planted["resource_id"])
 
 
-def test_nothing_but_what_was_planted_is_called_idle(demo: tuple[Connection, BuildReport]) -> None:
-    con, _ = demo
+def test_nothing_but_what_was_planted_is_called_idle(
+    demo: tuple[Connection, BuildReport], measured: Connection
+) -> None:
     planted = {each["resource_id"] for each in EXPECTED["planted"].values()}
-    found = rows(con, "SELECT resource_id, rule_id FROM findings.findings WHERE status = 'idle'")
-    assert {resource for resource, _ in found} <= planted
+    for con in (demo[0], measured):
+        found = rows(con, "SELECT resource_id, rule_id FROM findings.findings WHERE status = 'idle'")
+        assert {resource for resource, _ in found} <= planted
 
 
 def test_a_finding_names_the_team_that_pays(demo: tuple[Connection, BuildReport]) -> None:
