@@ -29,7 +29,7 @@ class Measure:
     hour: datetime
     """Its beginning, UTC, without a zone."""
     value: float | None
-    """None: nothing was measured. A file without any value has one such row, which says whose it is."""
+    """None: the row says whose file it is, and no more."""
 
 
 @dataclass(frozen=True)

@@ -255,12 +255,18 @@ def other_ids(id_: str, project: str, number: str, numeric: str = "") -> list[st
 
 
 def line(
-    project: str, number: str, type_: str | None = None, resource: Resource | None = None, ids: Sequence[str] = ()
+    project: str,
+    number: str,
+    service: str,
+    type_: str | None = None,
+    resource: Resource | None = None,
+    ids: Sequence[str] = (),
 ) -> str:
-    """A resource as landing keeps it; without one, whose listing it is: an empty one has that line alone."""
+    """A resource as landing keeps it; without one, whose list of what it is: an empty list has that line alone."""
     content = {
         "project": project,
         "projectNumber": number or None,
+        "service": service,
         "assetType": type_,
         "resourceId": ids[0] if ids else None,
         "aliases": list(ids[1:]),

@@ -125,8 +125,8 @@ class Project:
                 zone, name = _place(each)
                 vm = f"//compute.googleapis.com/projects/{self.name}/zones/{zone}/instances/{name}"
                 others += [vm, *other_ids(vm, self.name, self.number, machines.get((zone, name), ""))]
-            lines.append(line(self.name, self.number, kind.type, each, [id_, *others]))
-        return "".join([line(self.name, self.number), *sorted(lines)])
+            lines.append(line(self.name, self.number, service, kind.type, each, [id_, *others]))
+        return "".join([line(self.name, self.number, service), *sorted(lines)])
 
     def to_measure(self, since: date, until: date) -> Wanted:
         """What metrics are asked for, and which resources their labels mean."""
@@ -149,7 +149,7 @@ class Project:
             nodes={
                 (_place(each)[0], id_): resource_id(self.name, kind.type, each)
                 for kind, each in self._found("tpu")
-                for id_ in (_place(each)[1], str(each.get("id", "")))
+                for id_ in filter(None, (_place(each)[1], str(each.get("id", ""))))
             },
         )
 

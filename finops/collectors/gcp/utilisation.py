@@ -182,7 +182,7 @@ class GcpUtilisationCollector:
         try:
             while (some := list(islice(rows, ROWS))) or not files:
                 files += 1
-                path = write_metrics(folder, some or [_nothing(wanted)], f"metrics-{files:05}.parquet")
+                path = write_metrics(folder, [_mark(wanted), *some], f"metrics-{files:05}.parquet")
                 tell(path.name, path.stat().st_size)
         except Unsupported as absent:
             self._note(name, UNSUPPORTED, absent.what, absent.next_step)
@@ -206,8 +206,8 @@ class GcpUtilisationCollector:
         self._metrics[name] = Read("GCP", name, None, "monitoring", "metrics", outcome, what, next_step)
 
 
-def _nothing(wanted: Wanted) -> Measure:
-    """The row of a project in which nothing was measured."""
+def _mark(wanted: Wanted) -> Measure:
+    """A row without a value, which says whose the metrics are and until when: those of two days are never the same bytes."""
     return Measure(
         f"//cloudresourcemanager.googleapis.com/projects/{wanted.project}",
         "", "", None, "", datetime.combine(wanted.until, time()), None,
