@@ -136,7 +136,7 @@ class WeeklyReport:
     trends: tuple[Trend, ...]
     coverages: tuple[Coverage, ...]
     sections: dict[str, Section]
-    """By id: teams, services, kinds, accounts, resources, changes, waste, unknowns, untagged, owners, coverage,
+    """By id: teams, services, kinds, accounts, resources, changes, waste, resolved, unknowns, untagged, owners, coverage,
     near_misses, shared, commitments, tokens, apart, bills, holes, sources, checks."""
     balances: tuple[Balance, ...]
     matches: bool | None

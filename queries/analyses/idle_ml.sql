@@ -1,13 +1,13 @@
 /*
 id: idle_ml
 title: Machine learning that runs for nobody
-version: 1
+version: 2
 owner: finops-ledger
 why: >
   What the rules in queries/findings/ found idle or underused, with what it cost and what stopping it would save; and what
   they could not tell, because a metric could not be read. Unknown is not idle, and not fine.
 misses: What no rule looks at. 'finops queries list' shows the rules, each with what it misses.
-reads: [findings.findings]
+reads: [findings.followed]
 columns:
   Status: idle, underused or unknown
   Confidence: high (measured), medium (inferred from the bill), low
@@ -18,6 +18,10 @@ columns:
   CostInWindow: EffectiveCost in the window, without credits and tax; empty if it can't be known, and Reason says why
   MonthlyCost: The same for 730.5 hours
   MonthlySaving: What stopping it saves in a month, net of commitments that would go on being paid; empty if unknown
+  State: new (found in the last 7 days), open, or reopened (it was resolved before); empty if findings are not followed over days
+  Since: First day of what was seen when it was found
+  FoundOn: The day of the run that found it
+  CostSinceFound: EffectiveCost from Since until today, without credits and tax
   WindowDays: Length of the window
   WindowStart: First day of the window
   WindowEnd: Its end, exclusive
@@ -33,7 +37,7 @@ columns:
 */
 WITH open_findings AS (
     SELECT *
-    FROM findings.findings
+    FROM findings.followed
     WHERE status IN ('idle', 'underused', 'unknown')
 ),
 idle_ml AS (
@@ -49,6 +53,10 @@ idle_ml AS (
         cost_in_window AS CostInWindow,
         monthly_cost AS MonthlyCost,
         monthly_saving AS MonthlySaving,
+        state AS State,
+        since AS Since,
+        found_on AS FoundOn,
+        cost_since_opened AS CostSinceFound,
         datediff('day', window_start, window_end) AS WindowDays,
         CAST(window_start AS DATE) AS WindowStart,
         CAST(window_end AS DATE) AS WindowEnd,
