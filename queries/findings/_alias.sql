@@ -8,30 +8,39 @@ WITH ids AS (
     WHERE json_type(properties, '$.Aliases') = 'ARRAY'
 ),
 
-names AS (
-    SELECT lower(resource_name) AS alias, min(resource_key) AS resource_key, 3 AS rank
+-- names in the inventory, and the ends of ids on the bill
+called AS (
+    SELECT lower(resource_name) AS alias, resource_key, false AS is_billed
     FROM findings.resource
     WHERE resource_name IS NOT NULL
-    GROUP BY lower(resource_name)
-    HAVING count(*) = 1
+    UNION
+    SELECT regexp_extract(b.resource_key, '[^/:]+$'), coalesce(i.resource_key, b.resource_key), true
+    FROM (
+        SELECT DISTINCT ledger.resource_key(ResourceId) AS resource_key
+        FROM ledger.dimensions
+        WHERE ResourceId IS NOT NULL AND x_WorkloadKind IS NOT NULL
+    ) AS b
+    LEFT JOIN ids AS i ON i.alias = b.resource_key
 ),
 
--- what only the bill knows, by the end of its id
-billed AS (
-    SELECT DISTINCT ledger.resource_key(ResourceId) AS resource_key
-    FROM ledger.dimensions
-    WHERE ResourceId IS NOT NULL AND x_WorkloadKind IS NOT NULL
+-- two of one kind make a name nobody's; of an endpoint and its model that are called alike, the one that is billed
+candidates AS (
+    SELECT
+        alias, resource_key, bool_or(is_billed) AS is_billed,
+        count(*) OVER (PARTITION BY alias, regexp_extract(resource_key, '([^/:]+)[/:][^/:]+$', 1)) AS of_kind
+    FROM called
+    GROUP BY alias, resource_key
 ),
 
-ends AS (
-    SELECT regexp_extract(resource_key, '[^/:]+$') AS alias, min(resource_key) AS resource_key, 4 AS rank
-    FROM billed
-    GROUP BY regexp_extract(resource_key, '[^/:]+$')
-    HAVING count(*) = 1
+names AS (
+    SELECT alias, coalesce(min(resource_key) FILTER (is_billed), min(resource_key)) AS resource_key, 3 AS rank
+    FROM candidates
+    GROUP BY alias
+    HAVING max(of_kind) = 1 AND (count(*) = 1 OR count(*) FILTER (is_billed) = 1)
 ),
 
 every AS (
-    SELECT * FROM ids UNION ALL SELECT * FROM names UNION ALL SELECT * FROM ends
+    SELECT * FROM ids UNION ALL SELECT * FROM names
 ),
 
 alias AS (
