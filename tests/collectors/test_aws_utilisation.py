@@ -423,7 +423,7 @@ def test_a_denied_service_stops_no_other_and_its_old_snapshot_stays(fleet: FakeF
         workspace.query("SELECT service || ' ' || covers, outcome || coalesce(' ' || what, '') FROM inventory.reads")
     )
     assert reads["sagemaker inventory"] == "complete"
-    assert reads["ebs inventory"].startswith("denied ec2:DescribeVolumes is denied")
+    assert reads["ebs inventory"] == "denied ec2:DescribeVolumes is denied"
     assert reads["bedrock metrics"].startswith("denied bedrock:ListCustomModels is denied")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+
+from finops.collectors.interface import Outcome
 
 INVENTORY, METRICS = "inventory", "metrics"
 """What a reading covers."""
@@ -44,7 +47,7 @@ class Reads:
                     "service": each.service,
                     "covers": each.covers,
                     "outcome": each.outcome,
-                    "what": each.what or None,
+                    "what": _clause(each) or None,
                     "next_step": each.next_step or None,
                 },
                 sort_keys=True,
@@ -53,3 +56,8 @@ class Reads:
             + "\n"
             for _, each in sorted(self._every.items())
         )
+
+
+def _clause(read: Read) -> str:
+    """What was denied, without AWS's own words in brackets, which the hole in ``ops.holes`` has: findings quote it in their reasons."""
+    return re.sub(r" \((?:[^()]|\([^()]*\))*\)", "", read.what) if read.outcome == Outcome.DENIED else read.what

@@ -9,6 +9,7 @@ import random
 import time
 import weakref
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from threading import RLock
 from typing import Any
@@ -26,6 +27,7 @@ from botocore.credentials import (  # type: ignore[import-untyped]
 from botocore.exceptions import ConnectionError as NoConnection  # type: ignore[import-untyped]
 from botocore.exceptions import HTTPClientError, NoCredentialsError, SSLError
 from botocore.loaders import create_loader  # type: ignore[import-untyped]
+from botocore.utils import parse_timestamp  # type: ignore[import-untyped]
 
 from finops.collectors.retry import FIRST_WAIT, LONGEST_WAIT
 from finops.config.sources import AwsAccess
@@ -93,7 +95,15 @@ def _session(source: AwsAccess) -> Any:
 def _base(source: AwsAccess) -> Any:
     base = botocore.session.Session(profile=source.profile or None)
     base.register_component("data_loader", _models(base.get_config_variable("data_path")))
+    base.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     return base
+
+
+def _moment(value: Any) -> datetime:
+    """A time of an answer, in UTC. The SDK takes it through the machine's time zone, which makes a metric's hours ten times as slow."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    return parse_timestamp(value)  # type: ignore[no-any-return,unused-ignore]
 
 
 @cache

@@ -151,6 +151,8 @@ class FakeFleet:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+        for service in ("sagemaker", "bedrock", "ec2", "efs", "sts"):
+            _model(service)  # which takes longer than a test may wait for an answer
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"fleet": self}))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
