@@ -53,6 +53,7 @@ memory_limit = "3GB"
 queries = "queries"             # your own SQL: same path as a shipped file replaces it, a new path adds a rule
 mappings = "mappings"           # which account, project, resource or tag spelling belongs to which team
 templates = "templates"         # your own report templates
+findings = "findings"           # since when each finding is open: keep it under version control, it can't be made again
 
 [reports]
 path = "reports"
@@ -63,9 +64,11 @@ path = "reports"
 # clearing_account = "1590"
 # decimal_comma = true
 
-# Thresholds of rules ('finops queries show ID' lists them):
-# [params.always_on_notebook_instance]
+# Thresholds of rules ('finops queries show ID' lists them), for everybody, a team or an environment:
+# [params.idle_endpoint]
 # window_days = 7
+# [params.idle_endpoint.team.ml-research]
+# window_days = 21
 """
 
 MAPPINGS = {
@@ -84,6 +87,7 @@ MAPPINGS = {
     "projects.csv": ("project_id,team", ["acme-search-prod,search"]),
     "folders.csv": ("folder,team", ["acme.example/research,ml-research"]),
     "accounts.csv": ("account_id,team,valid_from,valid_until", ["111122223333,search,,"]),
+    "exceptions.csv": ("rule_id,resource_id,reason,owner,until", []),
 }
 
 QUERIES_README = """\
