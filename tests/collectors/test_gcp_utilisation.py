@@ -539,13 +539,18 @@ def test_what_one_list_lacks_does_not_stop_the_others(google: FakeGoogle, tmp_pa
     """A list that fails is no reason not to ask for the next; one that a location does not have is no hole."""
     google.fail(400, "us-central1/customJobs$", "Request contains an invalid argument.")
     google.fail(400, "europe-west4/featurestores$", "Feature store is not supported in this location.")
+    google.fail(
+        400,
+        "token_count",
+        "The supplied filter does not specify a valid combination of metric and monitored resource descriptors.",
+    )
     run = Run(collector(google), tmp_path)
     (trouble,) = run.listing.troubles
     assert trouble.where == f"project {ML}, aiplatform in us-central1"
     assert run.read("aiplatform", region="us-central1")[:2] == (
         "incomplete", "aiplatform.customJobs.list could not be read: Request contains an invalid argument.",
     )  # fmt: skip
-    assert run.read("aiplatform", region="europe-west4")[0] == "complete"
+    assert run.read("aiplatform", region="europe-west4")[0] == run.read("monitoring")[0] == "complete"
     assert len(google.asked("^/v1/.*europe-west4/")) == len(google.asked("^/v1/.*us-central1/")) == 9
 
 

@@ -23,8 +23,6 @@ from finops.collectors.interface import Outcome, Trouble
 
 PERMISSION = "monitoring.timeSeries.list"
 HOUR = timedelta(hours=1)
-PROJECTS = ("project_id", "resource_container")
-"""The labels of which a resource has one: the project's id or number."""
 IDS_AT_ONCE = 75
 """Instances named in one filter, which may have 2,048 characters."""
 VERTEX, COMPUTE = "//aiplatform.googleapis.com", "//compute.googleapis.com"
@@ -49,6 +47,11 @@ class Metric:
     """The label that names the part of it, without ``metric.labels.``."""
     only: str = ""
     """A further filter."""
+
+    @property
+    def owner(self) -> str:
+        """The label that names the project, by its id or number: the elder resources have another than the younger."""
+        return "project_id" if self.resource in ("cloudml_job", "gce_instance") else "resource_container"
 
     def statistics(self) -> Sequence[tuple[str, str, str]]:
         """What is asked for: our name, the aligner and the reducer."""
@@ -161,7 +164,7 @@ class Wanted:
 
     def resource(self, metric: Metric, labels: Mapping[str, str]) -> str:
         """Whose series it is; empty where it cannot be said."""
-        if not self._is_own(labels):
+        if not self._is_own(labels.get(metric.owner, "").rpartition("/")[2]):
             return ""
         if metric in MACHINES:
             return self.machines.get((labels.get("zone", ""), labels.get("instance_id", "")), "")
@@ -172,11 +175,9 @@ class Wanted:
             return self.jobs[job]
         return metric.name.format(project=self.project, **labels) if all(map(labels.get, metric.ids)) else ""
 
-    def _is_own(self, labels: Mapping[str, str]) -> bool:
+    def _is_own(self, owner: str) -> bool:
         """Is it this project's? One whose metrics scope has other projects in it gives theirs too."""
-        stated = {labels[each].rpartition("/")[2] for each in PROJECTS if labels.get(each)}
-        own = {self.project, self.number}
-        return not stated or bool(stated & own) or (not self.number and all(map(str.isdecimal, stated)))
+        return owner in ("", self.project, self.number) or (not self.number and owner.isdecimal())
 
     def questions(self) -> Iterator[tuple[Metric, str]]:
         """The metrics, each with the machines that it is asked of."""
@@ -210,7 +211,7 @@ def measured(api: Rest, wanted: Wanted) -> Iterator[Measure]:
 def _asked(api: Rest, wanted: Wanted, metric: Metric, of: str, how: tuple[str, str, str]) -> Iterator[Measure]:
     statistic, aligner, reducer = how
     parts = [f'metric.type = "{metric.type}"', f'resource.type = "{metric.resource}"', metric.only, of]
-    groups = [f"resource.labels.{each}" for each in (*metric.ids, *PROJECTS)]
+    groups = [f"resource.labels.{each}" for each in (*metric.ids, metric.owner)]
     groups += [f"metric.labels.{metric.part}"] if metric.part and metric.part not in metric.ids else []
     params = {
         "filter": " AND ".join(filter(None, parts)),

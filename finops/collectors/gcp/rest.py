@@ -152,7 +152,7 @@ def _is_absent(error: BaseException, in_location: bool) -> bool:
     if in_location:
         code = getattr(error, "code", None)
         return code in (404, 405, 501) or (code == 400 and "not supported" in said)
-    return "Cannot find metric" in said
+    return "Cannot find metric" in said or "valid combination of metric and monitored resource" in said
 
 
 def _retry_after(error: BaseException) -> float:
