@@ -24,10 +24,12 @@ columns:
   BilledHours: Machine-hours as the bill counts them
   TrackingServer: Where MLflow runs, or the source's name
 */
-WITH in_period AS (
+WITH training AS (          -- and every other charge of what was ever billed for training: its volumes, traffic, credits
     SELECT
         lower(ResourceId) AS resource_key,
-        *,
+        ResourceId, ResourceName, HostProviderName, ServiceProviderName, SubAccountId, RegionId, x_WorkloadKind,
+        BillingCurrency, ChargePeriodStart, EffectiveCost, ConsumedQuantity,
+        coalesce(x_WorkloadKind LIKE 'training%', false) AS is_training,
         CASE
             WHEN regexp_matches(lower(ConsumedUnit), '^1? ?(hours?|hrs?|h)$') THEN 1
             WHEN lower(ConsumedUnit) IN ('minutes', 'minute', 'min') THEN 0.0166666666666667
@@ -37,12 +39,9 @@ WITH in_period AS (
         coalesce(regexp_matches(SkuMeter, 'Instance (Core|Ram)|Custom (Core|Ram)|[Mm]anagement fee'), false) AS is_part
     FROM focus.cost_and_usage
     WHERE ChargePeriodStart >= CAST($period_start AS DATE) AND ChargePeriodStart < CAST($period_end AS DATE)
-),
-training AS (               -- and every other charge of what was billed for training: its volumes, its traffic, its credits
-    SELECT *, coalesce(x_WorkloadKind LIKE 'training%', false) AS is_training
-    FROM in_period
-    WHERE x_WorkloadKind LIKE 'training%'
-       OR resource_key IN (SELECT resource_key FROM in_period WHERE x_WorkloadKind LIKE 'training%' AND resource_key IS NOT NULL)
+      AND (x_WorkloadKind LIKE 'training%' OR lower(ResourceId) IN (
+          SELECT lower(ResourceId) FROM ledger.dimensions WHERE x_WorkloadKind LIKE 'training%' AND ResourceId IS NOT NULL
+      ))
 ),
 inventory AS (              -- of several snapshots that know a resource, the newest
     SELECT *, lower(resource_id) AS job_key

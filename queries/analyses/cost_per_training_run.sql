@@ -34,10 +34,12 @@ columns:
   Region: Where it ran
   ResourceId: The job, as the bill names it; of a run without a job on the bill, the run
 */
-WITH in_period AS (
+WITH training AS (          -- and every other charge of what was ever billed for training: its volumes, traffic, credits
     SELECT
         lower(ResourceId) AS resource_key,
-        *,
+        ResourceId, ResourceName, HostProviderName, ServiceProviderName, SubAccountId, RegionId, x_WorkloadKind,
+        BillingCurrency, ChargePeriodStart, EffectiveCost, ConsumedQuantity,
+        coalesce(x_WorkloadKind LIKE 'training%', false) AS is_training,
         CASE
             WHEN regexp_matches(lower(ConsumedUnit), '^1? ?(hours?|hrs?|h)$') THEN 1
             WHEN lower(ConsumedUnit) IN ('minutes', 'minute', 'min') THEN 0.0166666666666667
@@ -47,12 +49,9 @@ WITH in_period AS (
         coalesce(regexp_matches(SkuMeter, 'Instance (Core|Ram)|Custom (Core|Ram)|[Mm]anagement fee'), false) AS is_part
     FROM focus.cost_and_usage
     WHERE ChargePeriodStart >= CAST($period_start AS DATE) AND ChargePeriodStart < CAST($period_end AS DATE)
-),
-training AS (               -- and every other charge of what was billed for training: its volumes, its traffic, its credits
-    SELECT *, coalesce(x_WorkloadKind LIKE 'training%', false) AS is_training
-    FROM in_period
-    WHERE x_WorkloadKind LIKE 'training%'
-       OR resource_key IN (SELECT resource_key FROM in_period WHERE x_WorkloadKind LIKE 'training%' AND resource_key IS NOT NULL)
+      AND (x_WorkloadKind LIKE 'training%' OR lower(ResourceId) IN (
+          SELECT lower(ResourceId) FROM ledger.dimensions WHERE x_WorkloadKind LIKE 'training%' AND ResourceId IS NOT NULL
+      ))
 ),
 inventory AS (              -- of several snapshots that know a resource, the newest
     SELECT *, lower(resource_id) AS job_key
@@ -148,6 +147,28 @@ states AS (                 -- the provider's word, else MLflow's
     LEFT JOIN run_of_job AS r ON r.job_key = b.job_key
     LEFT JOIN inventory AS i ON i.job_key = b.job_key
 ),
+unbilled AS (               -- runs that began in the period; a run within another is part of it
+    SELECT m.*
+    FROM mlflow AS m
+    WHERE m.created_at >= CAST($period_start AS DATE) AND m.created_at < CAST($period_end AS DATE)
+      AND m.run_key NOT IN (SELECT run_key FROM linked)
+      AND NOT EXISTS (SELECT 1 FROM mlflow AS p WHERE p.tracking = m.tracking AND p.run_id = m.parent_id)
+      AND NOT EXISTS (SELECT 1 FROM mlflow AS c JOIN linked AS l ON l.run_key = c.run_key
+                      WHERE c.tracking = m.tracking AND c.parent_id = m.run_id)
+),
+lines AS (
+    SELECT *, CAST(NULL AS VARCHAR) AS note FROM states
+    UNION ALL BY NAME
+    SELECT
+        state AS State, tracking, experiment, run_name, run_id, run_key, 1 AS run_count,
+        CAST(created_at AS DATE) AS FirstDay,
+        'MLflow' AS Provider,
+        tracking AS AccountId,
+        run_key AS ResourceId,
+        CASE WHEN coalesce(len(jobs), 0) = 0 THEN 'not on the bill: the run names no job'
+             ELSE 'not on the bill: no training charge is of ' || array_to_string(jobs, ', ') END AS note
+    FROM unbilled
+),
 jobs AS (
     SELECT
         *,
@@ -159,16 +180,7 @@ jobs AS (
                 THEN 'running'
             ELSE 'unknown'
         END AS Outcome
-    FROM states
-),
-unbilled AS (               -- runs that began in the period; a run within another is part of it
-    SELECT m.*
-    FROM mlflow AS m
-    WHERE m.created_at >= CAST($period_start AS DATE) AND m.created_at < CAST($period_end AS DATE)
-      AND m.run_key NOT IN (SELECT run_key FROM linked)
-      AND NOT EXISTS (SELECT 1 FROM mlflow AS p WHERE p.tracking = m.tracking AND p.run_id = m.parent_id)
-      AND NOT EXISTS (SELECT 1 FROM mlflow AS c JOIN linked AS l ON l.run_key = c.run_key
-                      WHERE c.tracking = m.tracking AND c.parent_id = m.run_id)
+    FROM lines
 ),
 cost_per_training_run AS (
     SELECT
@@ -187,6 +199,7 @@ cost_per_training_run AS (
         FirstDay,
         LastDay,
         CASE
+            WHEN note IS NOT NULL THEN note
             WHEN job_key IS NULL THEN 'the bill names no resource'
             WHEN State IS NULL AND NOT is_known THEN 'no inventory knows it'
             WHEN run_count > 1 THEN run_count || ' runs name it; the outermost has its cost'
@@ -194,20 +207,6 @@ cost_per_training_run AS (
         Provider, AccountId, Region,
         ResourceId
     FROM jobs
-    UNION ALL BY NAME
-    SELECT
-        'unknown' AS Outcome,
-        experiment AS Experiment,
-        coalesce(run_name, run_id) AS Run,
-        1 AS MLflowRuns,
-        state AS State,
-        CAST(created_at AS DATE) AS FirstDay,
-        CASE WHEN coalesce(len(jobs), 0) = 0 THEN 'not on the bill: the run names no job'
-             ELSE 'not on the bill: no training charge is of ' || array_to_string(jobs, ', ') END AS Note,
-        'MLflow' AS Provider,
-        tracking AS AccountId,
-        run_key AS ResourceId
-    FROM unbilled
 )
 SELECT * FROM cost_per_training_run
 ORDER BY BillingCurrency NULLS LAST, EffectiveCost DESC NULLS LAST, FirstDay, ResourceId
