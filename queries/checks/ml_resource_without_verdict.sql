@@ -5,11 +5,11 @@ version: 2
 owner: finops-ledger
 grade: warn
 why: >
-  Known gaps are better than unknown gaps: each ML resource that bills machine-hours on the last billed day has a verdict, if only
-  'unknown'. One without is a gap in the rules, or a kind of work that is new.
+  Known gaps are better than unknown gaps: each ML resource that bills machine-hours on the last billed day has a verdict, if
+  only 'unknown'. One without is a gap in the rules, or a kind of work that is new.
 misses: >
-  Jobs (they end, and have a verdict when they are long or have failed), tokens, storage and serverless endpoints are not expected to
-  have one; neither are MLflow servers, whose use no metric tells. A charge without a resource cannot have one.
+  Jobs (they end, and have a verdict when they are long or have failed), tokens, storage and serverless endpoints are not
+  expected to have one; neither are MLflow servers, whose use no metric tells. A charge without a resource cannot have one.
 reads: [findings.resource_day, findings.account_day, findings.findings]
 */
 WITH last_days AS (
@@ -22,7 +22,7 @@ running AS (
     JOIN last_days AS l ON l.billing_account_id IS NOT DISTINCT FROM r.billing_account_id AND l.day = r.day
     WHERE regexp_matches(
               r.workload_kind,
-              '^(inference\.(endpoint|async|provisioned|vector)|notebook|compute|gpu|tpu|training\.(hyperpod|warmpool)|featurestore)'
+              '^(inference\.(endpoint|async|provisioned|vector)|notebook|compute|gpu|tpu|training\.(hyperpod|warmpool)|feature)'
           )
       AND r.billed_hours > 0 AND NOT r.is_earlier
       -- a reservation is no machine: the rule unused_capacity_reservation looks at it

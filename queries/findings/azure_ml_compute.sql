@@ -4,12 +4,12 @@ title: Azure ML computes that nobody has touched
 version: 2
 owner: finops-ledger
 why: >
-  A compute instance bills until it is stopped, and a cluster as long as its minimum of nodes is above zero. One that was billed to the
-  end, on which nothing was done in the whole window (its last operation is older) and whose machines did not work, where they were
-  measured, is idle: confidence medium, for working in a notebook is no operation.
+  A compute instance bills until it is stopped, and a cluster as long as its minimum of nodes is above zero. One that was billed
+  to the end, on which nothing was done in the whole window (its last operation is older) and whose machines did not work, where
+  they were measured, is idle: confidence medium, for working in a notebook is no operation.
 misses: >
-  The bill does not say whether a compute is somebody's instance or a cluster, and no collector of finops reads Azure ML: without an
-  inventory of yours (properties LastOperationAt) there is no verdict. Spot computes are training and not listed.
+  The bill does not say whether a compute is somebody's instance or a cluster, and no collector of finops reads Azure ML:
+  without an inventory of yours (properties LastOperationAt) there is no verdict. Spot computes are training and not listed.
 recommended_action: >
   Ask the owner; stop it, and set an idle shutdown, and a minimum of zero nodes for clusters.
 check:
@@ -50,7 +50,8 @@ verdicts AS (
 azure_ml_compute AS (
     SELECT
         provider, account_id, region, resource_id, resource_name, resource_type, workload_kind,
-        CASE WHEN ground IN ('works', 'operated', 'gone') THEN 'active' WHEN ground = 'untouched' THEN 'idle' ELSE 'unknown' END AS status,
+        CASE WHEN ground IN ('works', 'operated', 'gone') THEN 'active' WHEN ground = 'untouched' THEN 'idle' ELSE 'unknown'
+        END AS status,
         CASE WHEN ground IN ('works', 'gone') THEN 'high' WHEN ground = 'untouched' THEN 'medium' ELSE 'low' END AS confidence,
         window_start, window_end, billed_hours, cost_in_window, monthly_cost,
         CASE ground WHEN 'untouched' THEN monthly_saveable END AS monthly_saving,

@@ -4,12 +4,12 @@ title: Real-time endpoints that only a health check calls
 version: 1
 owner: finops-ledger
 why: >
-  A probe asks an endpoint once or twice an hour, day and night; people and programs do not. An endpoint with traffic in every hour,
-  never more than a probe's, and every hour alike, answers its monitoring and nobody else. Where only days are known, each must have a
-  probe's sum, and all must be alike.
+  A probe asks an endpoint once or twice an hour, day and night; people and programs do not. An endpoint with traffic in every
+  hour, never more than a probe's, and every hour alike, answers its monitoring and nobody else. Where only days are known, each
+  must have a probe's sum, and all must be alike.
 misses: >
-  Probes that ask more often than the limit. A program that asks exactly as steadily as a probe looks like one: confidence medium. A
-  burst a week, or one busy hour, is no probe.
+  Probes that ask more often than the limit. A program that asks exactly as steadily as a probe looks like one: confidence
+  medium. A burst a week, or one busy hour, is no probe.
 recommended_action: >
   Ask the owner what calls it; if it is a health check only, delete the endpoint and its check.
 order: -1

@@ -4,16 +4,16 @@ title: Online feature stores that nobody reads
 version: 2
 owner: finops-ledger
 why: >
-  Nodes of an online store bill by the hour, asked or not. It is idle if no request was measured in the whole window, and the requests
-  were measured: confidence high.
+  Nodes of an online store bill by the hour, asked or not. It is idle if no request was measured in the whole window, and the
+  requests were measured: confidence high.
 misses: >
   Offline feature stores are storage and queries. On-demand online stores bill by request: they are not listed. Google does not
-  document that a store without requests has no datapoint: without a zero there is no verdict. Writes of a pipeline that nobody reads
-  count as requests where the provider counts both.
+  document that a store without requests has no datapoint: without a zero there is no verdict. Writes of a pipeline that nobody
+  reads count as requests where the provider counts both.
 recommended_action: >
   Ask who reads it; then delete the online store, or sync its features only when they are needed. The offline store stays.
 check:
-  GCP: gcloud asset list --project={account} --asset-types=aiplatform.googleapis.com/Featurestore,aiplatform.googleapis.com/FeatureOnlineStore
+  GCP: gcloud asset list --project={account} --asset-types='aiplatform.googleapis.com/Feature.*'
 params:
   window_days: {type: integer, default: 30, unit: days, help: The days before today in which nobody asked.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}

@@ -4,13 +4,15 @@ title: Asynchronous endpoints without a request and without a queue
 version: 1
 owner: finops-ledger
 why: >
-  An asynchronous endpoint can shrink to no machine while its queue is empty. One that is billed, had no request in the whole window
-  and has nothing queued serves nobody: both measured as zero, confidence high; one of them, or a hardware metric that shows that
-  measuring works, medium, for SageMaker publishes Invocations only when there are any.
+  An asynchronous endpoint can shrink to no machine while its queue is empty. One that is billed, had no request in the whole
+  window and has nothing queued serves nobody: both measured as zero, confidence high; one of them, or a hardware metric that
+  shows that measuring works, medium, for SageMaker publishes Invocations only when there are any.
 misses: >
-  An endpoint that shrinks to zero has no billed hours and no row. One with a little traffic and machines kept between is 'active'.
+  An endpoint that shrinks to zero has no billed hours and no row. One with a little traffic and machines kept between is
+  'active'.
 recommended_action: >
-  Ask the owner who still needs it; delete the endpoint, or let it shrink to zero machines (MinCapacity 0) while its queue is empty.
+  Ask the owner who still needs it; delete the endpoint, or let it shrink to zero machines (MinCapacity 0) while its queue is
+  empty.
 check:
   AWS: aws sagemaker describe-endpoint --endpoint-name {name} --region {region}
 change:
@@ -66,18 +68,21 @@ idle_async_endpoint AS (
         CASE
             WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
-            WHEN backlog_most > 0 THEN 'up to ' || findings.number(backlog_most) || ' requests queued in ' || $window_days || ' days'
+            WHEN backlog_most > 0 THEN 'up to ' || findings.number(backlog_most) || ' requests queued in ' || $window_days
+                || ' days'
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: neither its requests nor its queue were measured ('
                 || findings.coverage(greatest(request_hours, backlog_hours, hardware_hours), hours_seen) || ')'
             ELSE CASE WHEN requests_measured
                       THEN 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
-                      ELSE 'no datapoint of a request in ' || $window_days || ' days (they are published only when there are any)' END
+                      ELSE 'no datapoint of a request in ' || $window_days
+                        || ' days (they are published only when there are any)' END
                 || CASE WHEN backlog_measured THEN ', its queue empty (' || findings.coverage(backlog_hours, hours_seen) || ')'
                         ELSE ', its queue not measured' END
                 || CASE WHEN NOT requests_measured AND NOT backlog_measured
-                        THEN ', while its machines were measured (' || findings.coverage(hardware_hours, hours_seen) || ')' ELSE '' END
+                        THEN ', while its machines were measured (' || findings.coverage(hardware_hours, hours_seen) || ')'
+                        ELSE '' END
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || CASE status WHEN 'idle' THEN findings.unsaved_note(committed_cost, 0, currency) ELSE '' END AS reason,

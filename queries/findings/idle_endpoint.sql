@@ -4,14 +4,15 @@ title: Real-time endpoints that nobody calls
 version: 2
 owner: finops-ledger
 why: >
-  An endpoint bills its machines around the clock, called or not. It is idle if in the whole window no variant or component of it
-  had a request: measured as zero, confidence high; or without a datapoint where the provider documents that it publishes only
-  when there is traffic (SageMaker's Invocations), while a hardware metric shows that measuring works, confidence medium. Medium
-  too: no copy of an inference component is on its machines, or its GPU was measured and did nothing.
+  An endpoint bills its machines around the clock, called or not. It is idle if in the whole window no variant or component of
+  it had a request: measured as zero, confidence high; or without a datapoint where the provider documents that it publishes
+  only when there is traffic (SageMaker's Invocations), while a hardware metric shows that measuring works, confidence medium.
+  Medium too: no copy of an inference component is on its machines, or its GPU was measured and did nothing.
 misses: >
   Traffic that answers nobody, such as health checks: the rule canary_endpoint. Endpoints deleted before the last billed day are
   'active': they cost nothing any more. Serverless endpoints without provisioned concurrency are never billed idle. Google and
-  Azure do not document that an endpoint without requests has no datapoint: without a zero there is no verdict, unless its GPU has one.
+  Azure do not document that an endpoint without requests has no datapoint: without a zero there is no verdict, unless its GPU
+  has one.
 recommended_action: >
   Ask the owner who still needs it; then delete the endpoint. Its model and its configuration stay and cost nothing.
 check:
@@ -57,7 +58,9 @@ billed AS (
         greatest(e.last_request_day, c.last_day) AS last_request_day,
         c.holding AS components,
         c.least_hours,
-        coalesce(CAST(e.properties ->> '$.InferenceComponents' AS BOOLEAN), false) AND c.holding IS NULL AS is_empty,
+        coalesce(CAST(e.properties ->> '$.InferenceComponents' AS BOOLEAN), false) AND c.holding IS NULL
+            -- by a list of today, not by an old one
+            AND NOT regexp_matches(coalesce(e.inventory_problem, ''), '(^|; )sagemaker ') AS is_empty,
         CASE WHEN e.parts_measured = 0 THEN 1
              ELSE greatest(e.parts_measured, coalesce(json_array_length(e.properties, '$.Variants'), 1)) END AS parts
     FROM findings.judged(['inference.endpoint'], $today, $window_days) AS e
@@ -97,13 +100,16 @@ idle_endpoint AS (
         provider, account_id, region, resource_id, resource_name, resource_type, workload_kind,
         CASE WHEN ground IN ('called', 'gone') THEN 'active' WHEN ground IN ('obstacle', 'unmeasured') THEN 'unknown' ELSE 'idle'
         END AS status,
-        CASE WHEN ground IN ('obstacle', 'unmeasured') THEN 'low' WHEN ground IN ('empty', 'published', 'still') THEN 'medium' ELSE 'high'
+        CASE WHEN ground IN ('obstacle', 'unmeasured') THEN 'low'
+             WHEN ground IN ('empty', 'published', 'still') THEN 'medium'
+             ELSE 'high'
         END AS confidence,
         window_start, window_end, billed_hours, cost_in_window, monthly_cost,
         CASE WHEN status = 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE ground
-            WHEN 'called' THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on ' || last_request_day
+            WHEN 'called' THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+                || last_request_day
             WHEN 'gone' THEN 'not billed any more since ' || last_day
             WHEN 'obstacle' THEN 'no verdict: ' || obstacle
             WHEN 'empty' THEN 'no copy of an inference component is on its machines, and no request was measured in '
@@ -113,14 +119,16 @@ idle_endpoint AS (
                     WHEN parts_measured > 0 THEN parts_measured || ' of ' || parts || ' variants had no request in '
                     ELSE 'no request in ' END
                 || $window_days || ' days (' || findings.coverage(coalesce(least_hours, request_hours), hours_seen) || ')'
-            WHEN 'published' THEN CASE WHEN request_hours > 0 THEN 'no request was measured in ' ELSE 'no datapoint of a request in ' END
+            WHEN 'published' THEN
+                CASE WHEN request_hours > 0 THEN 'no request was measured in ' ELSE 'no datapoint of a request in ' END
                 || $window_days || ' days, while its machines were measured (' || findings.coverage(hardware_hours, hours_seen)
                 || '): requests are published only when there are any'
             WHEN 'still' THEN 'its GPU did nothing in ' || $window_days || ' days (' || findings.coverage(gpu_hours, hours_seen)
                 || '); its requests were not measured'
             ELSE 'no verdict: its requests were not measured ('
                 || findings.coverage(greatest(request_hours, hardware_hours), hours_seen) || ')'
-                || CASE WHEN gpu_most >= $busy_percent THEN ', and its GPU reached ' || findings.number(gpu_most) || ' percent' ELSE '' END
+                || CASE WHEN gpu_most >= $busy_percent
+                        THEN ', and its GPU reached ' || findings.number(gpu_most) || ' percent' ELSE '' END
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || CASE WHEN status = 'idle' THEN findings.unsaved_note(committed_cost, 0, currency) ELSE '' END AS reason,

@@ -4,9 +4,9 @@ title: Inference components that hold copies and that nobody calls
 version: 1
 owner: finops-ledger
 why: >
-  A component keeps accelerators and memory of its endpoint's machines for its copies, called or not. It is idle if it had no request
-  in the whole window while its endpoint was billed: measured as zero, confidence high; without a datapoint, while the endpoint's
-  hardware was measured, medium.
+  A component keeps accelerators and memory of its endpoint's machines for its copies, called or not. It is idle if it had no
+  request in the whole window while its endpoint was billed: measured as zero, confidence high; without a datapoint, while the
+  endpoint's hardware was measured, medium.
 misses: >
   What a component costs: the machines of its endpoint are billed as one. Components that hold no copy have no row; an endpoint
   without any is judged by the rule idle_endpoint. Components that were deleted are not looked at.
@@ -19,7 +19,7 @@ change:
   AWS: aws sagemaker delete-inference-component --inference-component-name {name} --region {region}
 params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today in which nobody called.}
-  measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the endpoint's billed hours.}
+  measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}
 reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring]
 */
 WITH endpoints AS (
@@ -49,11 +49,13 @@ components AS (
 joined AS (
     SELECT
         e.provider, e.account_id, e.region, c.resource_id, c.resource_name, c.resource_type, e.workload_kind, e.currency,
-        e.window_start, e.window_end, e.billed_hours, e.cost_in_window, e.machine, e.hours_seen, e.still_billed, e.last_day, e.evidence,
+        e.window_start, e.window_end, e.billed_hours, e.cost_in_window, e.machine, e.hours_seen, e.still_billed, e.last_day,
+        e.evidence,
         e.resource_id AS endpoint, coalesce(e.resource_name, regexp_extract(e.resource_id, '[^/:]+$')) AS endpoint_name,
         c.copies, c.others, a.requests, coalesce(a.hours, 0) AS request_hours, a.last_day AS last_request_day, a.metric,
         coalesce(greatest(c.created_at, c.changed_at), e.since) AS since,
         e.metrics_problem,
+        regexp_extract(e.inventory_problem, '(?:^|; )(sagemaker .*)', 1) AS inventory_problem,
         findings.covers(a.hours, e.hours_seen, $measured_percent) AS requests_measured,
         findings.covers(e.hardware_hours, e.hours_seen, $measured_percent) AS hardware_measured,
         e.hardware_hours
@@ -68,6 +70,7 @@ judged AS (
         *,
         CASE
             WHEN metrics_problem IS NOT NULL THEN 'its metrics could not be read (' || metrics_problem || ')'
+            WHEN inventory_problem <> '' THEN 'whether it still is there could not be read (' || inventory_problem || ')'
             WHEN since > window_start THEN 'it is younger than the window: made or changed on ' || strftime(since, '%Y-%m-%d')
             WHEN copies IS NULL THEN 'how many copies it holds is not known'
         END AS obstacle
@@ -114,7 +117,8 @@ idle_inference_component AS (
                 || findings.coverage(hardware_hours, hours_seen) || '): requests are published only when there are any'
         END
         || coalesce('; it holds ' || copies || if(copies = 1, ' copy', ' copies'), '')
-        || ' on endpoint ' || endpoint_name || coalesce(' beside ' || others, ', which has no other component') || '; the endpoint: '
+        || ' on endpoint ' || endpoint_name || coalesce(' beside ' || others, ', which has no other component')
+        || '; the endpoint: '
         || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || ' as one, so no part of it is the component''s' AS reason,
         json_object(

@@ -4,20 +4,22 @@ title: Serverless endpoints that are kept warm for nobody
 version: 1
 owner: finops-ledger
 why: >
-  Provisioned concurrency is billed by the second from the moment it is set, called or not: usage type ProvisionedConcurrency:Mem-.
-  It is idle if its endpoint had no request in the whole window: measured as zero, or its concurrency was measured and none of it
-  used, confidence high; without a datapoint although metrics could be read, medium, for SageMaker publishes Invocations only when
-  there are any. Requests that the bill shows (ProvisionedConcurrency:Usage-) are requests.
+  Provisioned concurrency is billed by the second from the moment it is set, called or not: usage type
+  ProvisionedConcurrency:Mem-. It is idle if its endpoint had no request in the whole window: measured as zero, or its
+  concurrency was measured and none of it used, confidence high; without a datapoint although metrics could be read, medium, for
+  SageMaker publishes Invocations only when there are any. Requests that the bill shows (ProvisionedConcurrency:Usage-) are
+  requests.
 misses: >
-  Serverless endpoints without provisioned concurrency cost nothing when idle and have no row. Where a bill calls both by the usage
-  type ServerlessInf, the inventory must say that concurrency is provisioned and the bill must run around the clock. Concurrency that
-  a schedule provisions for a part of the day is judged by the same requests.
+  Serverless endpoints without provisioned concurrency cost nothing when idle and have no row. Where a bill calls both by the
+  usage type ServerlessInf, the inventory must say that concurrency is provisioned and the bill must run around the clock.
+  Concurrency that a schedule provisions for a part of the day is judged by the same requests.
 recommended_action: >
-  Ask the owner whether the cold start matters; take the provisioned concurrency away, and the endpoint costs nothing until it is called.
+  Ask the owner whether the cold start matters; take the provisioned concurrency away, and the endpoint costs nothing until it
+  is called.
 check:
   AWS: aws sagemaker describe-endpoint --endpoint-name {name} --region {region}
 change:
-  AWS: aws sagemaker update-endpoint --endpoint-name {name} --endpoint-config-name CONFIG_WITHOUT_PROVISIONED_CONCURRENCY --region {region}
+  AWS: aws sagemaker update-endpoint --endpoint-name {name} --endpoint-config-name CONFIG_WITHOUT_IT --region {region}
 params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today in which nobody called.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured (or billed) in at least this share of the hours.}
@@ -30,7 +32,9 @@ WITH billed AS (
     WHERE billed_hours > 0
       AND list_sum(TRY_CAST(json_extract(properties, '$.Variants[*].ProvisionedConcurrency') AS INTEGER[])) > 0
       AND hours_seen * 100 >= hours_since_first * $measured_percent
-      AND resource_key NOT IN (SELECT resource_key FROM findings.resource_day WHERE workload_kind = 'inference.provisioned_concurrency')
+      AND resource_key NOT IN (
+          SELECT resource_key FROM findings.resource_day WHERE workload_kind = 'inference.provisioned_concurrency'
+      )
 ),
 
 -- what was called is billed on its own beside what is kept warm
@@ -90,7 +94,8 @@ idle_provisioned_concurrency AS (
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('
                 || findings.coverage(greatest(request_hours, concurrency_hours), hours_seen) || ')'
-            WHEN requests_measured THEN 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
+            WHEN requests_measured THEN 'no request in ' || $window_days || ' days ('
+                || findings.coverage(request_hours, hours_seen) || ')'
             WHEN concurrency_measured THEN 'none of its concurrency used in ' || $window_days || ' days ('
                 || findings.coverage(concurrency_hours, hours_seen) || ')'
             ELSE 'no datapoint of a request in ' || $window_days

@@ -4,8 +4,8 @@ title: Vector indexes that nobody queries
 version: 1
 owner: finops-ledger
 why: >
-  A deployed index keeps its machines running, queried or not. It is idle if no query was measured in the whole window, and the queries
-  were measured: confidence high.
+  A deployed index keeps its machines running, queried or not. It is idle if no query was measured in the whole window, and the
+  queries were measured: confidence high.
 misses: >
   Indexes that are not deployed cost storage only. Google does not document that an index without queries has no datapoint:
   without a zero there is no verdict.

@@ -4,12 +4,13 @@ title: Provisioned model throughput that nobody uses
 version: 2
 owner: finops-ledger
 why: >
-  Model units and PTUs are paid by the hour, invoked or not. They are idle if in the whole window there was no request: measured as
-  zero, confidence high; without a datapoint although metrics could be read, medium, for Bedrock publishes Invocations only when there
-  are any and has no hardware metrics. A committed term is paid to its end: nothing is saved before.
+  Model units and PTUs are paid by the hour, invoked or not. They are idle if in the whole window there was no request: measured
+  as zero, confidence high; without a datapoint although metrics could be read, medium, for Bedrock publishes Invocations only
+  when there are any and has no hardware metrics. A committed term is paid to its end: nothing is saved before.
 misses: >
   Vertex AI bills provisioned throughput without naming a resource: there is no row. Units that are used a little: the rule
-  underused_throughput. Azure does not document that a deployment without requests has no datapoint: without a zero there is no verdict.
+  underused_throughput. Azure does not document that a deployment without requests has no datapoint: without a zero there is no
+  verdict; an account's requests to other deployments count as its own.
 recommended_action: >
   Ask the owner; then delete it, or go back to on-demand tokens. A committed term cannot be ended early: do not renew it.
 check:
@@ -21,7 +22,13 @@ change:
 params:
   window_days: {type: integer, default: 7, unit: days, help: The days before today in which nobody used it.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}
-reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring, ledger.dimensions]
+reads:
+  - findings.resource_day
+  - findings.account_day
+  - findings.activity_day
+  - findings.resource
+  - findings.monitoring
+  - ledger.dimensions
 */
 WITH terms AS (
     SELECT
@@ -86,12 +93,14 @@ provisioned_throughput AS (
             WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
             WHEN tokens > 0 THEN findings.number(tokens) || ' tokens in ' || $window_days || ' days'
-            WHEN throughput_p95 > 0 THEN 'p95 of its use ' || findings.number(throughput_p95) || ' percent in ' || $window_days || ' days'
+            WHEN throughput_p95 > 0 THEN 'p95 of its use ' || findings.number(throughput_p95) || ' percent in ' || $window_days
+                || ' days'
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('
                 || findings.coverage(request_hours, hours_seen) || ')'
-            WHEN requests_measured THEN 'no request in ' || $window_days || ' days (' || findings.coverage(request_hours, hours_seen) || ')'
+            WHEN requests_measured THEN 'no request in ' || $window_days || ' days ('
+                || findings.coverage(request_hours, hours_seen) || ')'
             ELSE 'no datapoint of a request in ' || $window_days
                 || ' days, though metrics could be read: they are published only when there are any'
         END

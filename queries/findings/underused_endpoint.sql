@@ -4,15 +4,16 @@ title: Real-time endpoints whose machines are too big for their traffic
 version: 1
 owner: finops-ledger
 why: >
-  It is called, and for 95 percent of the hours of each day its GPUs and their memory are nearly free; without an accelerator: its
-  processors and memory. A smaller machine, fewer of them, or machines shared with other models would do.
+  It is called, and for 95 percent of the hours of each day its GPUs and their memory are nearly free; without an accelerator:
+  its processors and memory. A smaller machine, fewer of them, or machines shared with other models would do.
 misses: >
-  A GPU that is not measured: a quiet CPU says nothing about it, there is no row. Utilisation is each hour's average, so short peaks
-  within an hour are not seen: confidence medium. Google measures an endpoint's memory in bytes: there is no row where nothing else
-  tells a share of it. Asynchronous endpoints work in bursts and are not judged. vCPUs are counted by the machine's size.
+  A GPU that is not measured: a quiet CPU says nothing about it, there is no row. Utilisation is each hour's average, so short
+  peaks within an hour are not seen: confidence medium. Google measures an endpoint's memory in bytes: there is no row where
+  nothing else tells a share of it. Asynchronous endpoints work in bursts and are not judged. vCPUs are counted by the machine's
+  size.
 recommended_action: >
-  Try a smaller machine or fewer instances under the same load (SageMaker Inference Recommender, or a variant with a little of the
-  traffic); put several small models on one endpoint as inference components.
+  Try a smaller machine or fewer instances under the same load (SageMaker Inference Recommender, or a variant with a little of
+  the traffic); put several small models on one endpoint as inference components.
 check:
   AWS: aws sagemaker describe-endpoint --endpoint-name {name} --region {region}
   GCP: gcloud ai endpoints describe {name} --region={region} --project={account}
@@ -89,11 +90,13 @@ underused_endpoint AS (
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
         CASE WHEN has_accelerator
-             THEN 'p95 of its GPU ' || findings.number(gpu_p95) || ' percent, of GPU memory ' || findings.number(gpu_memory_p95) || ' percent'
+             THEN 'p95 of its GPU ' || findings.number(gpu_p95) || ' percent, of GPU memory '
+                || findings.number(gpu_memory_p95) || ' percent'
                 || CASE WHEN gpus > 1 THEN ' (of each of ' || gpus || ' GPUs)' ELSE '' END
              ELSE 'p95 of its CPU ' || findings.number(cpu_p95) || ' percent, of memory ' || findings.number(memory_p95)
                 || ' percent' END
-            || ' in ' || $window_days || ' days (' || findings.coverage(if(has_accelerator, gpu_hours, cpu_hours), hours_seen) || '), '
+            || ' in ' || $window_days || ' days ('
+            || findings.coverage(if(has_accelerator, gpu_hours, cpu_hours), hours_seen) || '), '
             || findings.number(requests) || ' requests; '
             || findings.billed_words(billed_hours, machine, cost_in_window, currency)
             || '; what a smaller machine costs is not in the bill, so no saving is named' AS reason,

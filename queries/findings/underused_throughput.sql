@@ -4,11 +4,12 @@ title: Provisioned model throughput that is hardly used
 version: 1
 owner: finops-ledger
 why: >
-  Units that are used for less than a fifth of what they hold in 95 percent of the hours are more than are needed; tokens on demand may
-  cost less.
+  Units that are used for less than a fifth of what they hold in 95 percent of the hours are more than are needed; tokens on
+  demand may cost less.
 misses: >
-  How many tokens a Bedrock model unit or a Vertex unit holds is not public: only a metric that states the share in use is believed (Azure
-  OpenAI's utilisation of provisioned units). Units without one are not judged. Short peaks within an hour are not seen.
+  How many tokens a Bedrock model unit or a Vertex unit holds is not public: only a metric that states the share in use is
+  believed (Azure OpenAI's utilisation of provisioned units). Units without one are not judged. Short peaks within an hour are
+  not seen.
 recommended_action: >
   Compare the tokens used with the price of tokens on demand; buy fewer units, or share them between deployments.
 check:
