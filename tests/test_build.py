@@ -19,6 +19,7 @@ from finops.errors import CheckFailedError, ConfigError, QueryFileError
 from finops.pipeline.build import STAGES, BuildReport, build
 from finops.pipeline.loading import Loader
 from finops.rules.catalogue import Catalogue
+from finops.rules.lifecycle import follow
 from finops.rules.mappings import read_mappings, shape
 from finops.warehouse.connection import Connection, connect
 from finops.warehouse.landing import Landing
@@ -130,6 +131,22 @@ def test_what_the_bill_cannot_tell_is_not_claimed(demo: tuple[Connection, BuildR
     con, _ = demo
     planted = EXPECTED["planted"][key]
     assert not rows(con, "SELECT * FROM findings.findings WHERE resource_id = ?", planted["resource_id"])
+
+
+def test_the_cost_since_a_finding_was_opened_is_counted_as_its_rule_counts(
+    demo: tuple[Connection, BuildReport],
+) -> None:
+    """Endpoints, volumes, reservations, commitments: in the window of the first day it is the same, to the last digit."""
+    con, _ = demo
+    follow(con, [], [query.id for query in CATALOGUE.layer("findings")], TODAY)
+    found = rows(con, "SELECT f.rule_id, l.cost_since_opened, f.cost_in_window FROM findings.lifecycle AS l "
+                      "JOIN findings.findings AS f USING (finding_id)")  # fmt: skip
+    assert {rule for rule, _, _ in found} >= {
+        "unused_reservation",
+        "unused_capacity_reservation",
+        "empty_studio_domain_storage",
+    }
+    assert [each for each in found if each[1] != each[2]] == []
 
 
 def test_nothing_but_what_was_planted_is_called_idle(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from decimal import Decimal
@@ -89,3 +90,19 @@ def test_findings_can_be_filtered(demo: Workspace) -> None:
     assert all(Decimal(str(each["monthly_cost"])) >= 1000 for each in found("--min-cost", "1000"))
     assert {each["team"] for each in found("--team", "vision")} == {"vision"}
     assert demo.finops("findings", "--min-cost", "much").exit_code == 2
+    assert {each["rule_id"] for each in found("--rule", "unused_reservation")} == {"unused_reservation"}
+    account = str(idle[0]["account_id"])
+    assert {each["account_id"] for each in found("--account", account)} == {account}
+
+    # since when, and the evidence; on the first run everything is new
+    assert {each["state"] for each in idle} == {"new"}
+    assert all(each["since"] and each["cost_since_opened"] == each["cost_in_window"] for each in idle)
+    assert all(isinstance(each["evidence"], dict) for each in idle)
+    assert found("--status", "resolved") == []
+    assert len((demo.folder / "findings" / "journal.jsonl").read_text().splitlines()) == len(found("--status", "new"))
+    table = demo.finops("findings", "--status", "idle", "--format", "table")
+    assert max(map(len, table.out.splitlines())) <= 120
+    for currency in ("USD", "EUR"):
+        assert re.search(
+            rf"^{currency}: \d+ idle or underused, [\d,.]+ a month; ending them saves [\d,.]+", table.err, re.M
+        )
