@@ -11,7 +11,7 @@ why: >
 misses: >
   What a job left behind before its end: checkpoints of a failed one can be gone on from, and a model can be good enough when it
   is stopped; stops by its tuning job are meant, and are 'active'. Failed attempts within a job that was tried again and succeeded.
-  How a job ended that the inventory does not have: 'unknown'.
+  How a job ended that no inventory has: it is 'active', confidence low, and 'unknown' where the inventory could not be read.
 recommended_action: >
   Read why it ended; mend it before the next run, and try it on little data or a small machine first. Write checkpoints.
 check:
@@ -36,7 +36,7 @@ WITH jobs AS (
     FROM findings.judged(
         ['training', 'training.spot', 'training.autopilot', 'processing', 'inference.batch'], $today, $window_days
     )
-    WHERE billed_hours > 0
+    WHERE billed_hours > 0 AND provider IS DISTINCT FROM 'Azure'  -- which bills machines, and no jobs
 ),
 
 verdicts AS (
@@ -46,7 +46,8 @@ verdicts AS (
             WHEN outcome = 'failed' THEN 'idle'
             WHEN outcome = 'stopped' AND NOT is_tuned THEN 'underused'
             WHEN outcome IS NOT NULL THEN 'active'
-            ELSE 'unknown'
+            WHEN problem IS NOT NULL OR known THEN 'unknown'
+            ELSE 'active'
         END AS status
     FROM jobs
 ),
@@ -54,7 +55,7 @@ verdicts AS (
 failed_job AS (
     SELECT
         provider, account_id, region, resource_id, resource_name, resource_type, workload_kind, status,
-        CASE status WHEN 'idle' THEN 'high' WHEN 'active' THEN 'high' ELSE 'low' END AS confidence,
+        CASE WHEN outcome IS NULL OR status = 'underused' THEN 'low' ELSE 'high' END AS confidence,
         window_start, window_end, billed_hours, cost_in_window, monthly_cost,
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
@@ -64,9 +65,9 @@ failed_job AS (
                 || coalesce(' (' || CASE WHEN length(failure) > 120 THEN left(failure, 119) || '…' ELSE failure END || ')', '')
             WHEN outcome = 'completed' THEN 'completed'
             WHEN outcome = 'running' THEN 'it runs, for ' || findings.number(hours_seen) || ' billed hours so far'
-            ELSE 'no verdict: how it ended is not known: '
-                || coalesce('the inventory could not be read (' || problem || ')',
-                            CASE WHEN known THEN 'the inventory does not say' ELSE 'the inventory does not have it' END)
+            WHEN status = 'unknown' THEN 'no verdict: how it ended is not known: '
+                || coalesce('the inventory could not be read (' || problem || ')', 'the inventory does not say')
+            ELSE 'last billed on ' || last_day || '; how it ended is not known, because no inventory has it'
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || CASE status

@@ -30,7 +30,7 @@ WITH runs AS (
     FROM (
         SELECT *, coalesce(resource_name, regexp_extract(resource_id, '[^/:]+$')) AS run_name
         FROM findings.judged(['training', 'training.spot'], $today, $window_days)
-        WHERE billed_hours > 0
+        WHERE billed_hours > 0 AND provider IS DISTINCT FROM 'Azure'  -- which bills machines, and no jobs
     )
     WHERE (properties ->> '$.TrainingPlanArn') IS NULL
 ),
