@@ -497,7 +497,7 @@ def test_what_waits_a_deadline_out_again_and_again_is_given_up(
 ) -> None:
     monkeypatch.setattr("finops.collectors.aws.utilisation.ENOUGH", 1)
     fleet.throttle("(?!sts:|tag:).*")
-    seen = Run(tmp_path, collector(deadline=1, regions=["eu-west-1", "us-east-1", "us-west-2"]), request())
+    seen = Run(tmp_path, collector(deadline=2, regions=["eu-west-1", "us-east-1", "us-west-2"]), request())
     assert {call.service for call in fleet.calls} == {"sts", "resourcegroupstaggingapi", "sagemaker"}
     assert {call.region for call in fleet.calls if call.service == "sagemaker"} == {"eu-west-1"}
     outcomes = {each for (_, service, _), each in seen.reads().items() if service != "tags"}

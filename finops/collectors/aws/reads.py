@@ -59,5 +59,5 @@ class Reads:
 
 
 def _clause(read: Read) -> str:
-    """What was denied, without AWS's own words in brackets, which the hole in ``ops.holes`` has: findings quote it in their reasons."""
+    """What was denied, without AWS's own words in brackets, which the hole in ``ops.holes`` has: findings quote it."""
     return re.sub(r" \((?:[^()]|\([^()]*\))*\)", "", read.what) if read.outcome == Outcome.DENIED else read.what

@@ -100,7 +100,7 @@ def _base(source: AwsAccess) -> Any:
 
 
 def _moment(value: Any) -> datetime:
-    """A time of an answer, in UTC. The SDK takes it through the machine's time zone, which makes a metric's hours ten times as slow."""
+    """A time of an answer, in UTC. The SDK takes it through the machine's time zone: for a metric's hours ten times as slow."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     return parse_timestamp(value)  # type: ignore[no-any-return,unused-ignore]
