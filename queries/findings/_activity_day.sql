@@ -78,7 +78,7 @@ activity_day AS (
         m.signal,
         m.day,
         bool_and(m.is_sum_over_gpus) AS is_sum_over_gpus,
-        string_agg(DISTINCT m.metric, ', ' ORDER BY m.metric) AS metric,
+        array_to_string(list_sort(list_distinct(list(m.metric))), ', ') AS metric,
         greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NULL),
                  sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NOT NULL)) AS total,
         -- the greatest value; where only an average was kept, that
