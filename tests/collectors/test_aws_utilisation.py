@@ -483,11 +483,11 @@ def test_a_service_that_a_region_lacks_is_no_hole(fleet: FakeFleet, tmp_path: Pa
 
 
 def test_throttling_passes_and_what_does_not_get_through_has_failed(fleet: FakeFleet, tmp_path: Path) -> None:
-    fill(fleet)
+    fleet.endpoint("Ranker")
     fleet.throttle("sagemaker:DescribeEndpoint", 1)
     fleet.throttle("bedrock:ListImportedModels")
     seen = Run(tmp_path, collector(deadline=2), request())
-    assert len(seen.lines("sagemaker")) == 26
+    assert len(seen.lines("sagemaker")) == 1
     assert [each.outcome for each in seen.listing.troubles] == [Outcome.FAILED]
     assert seen.reads()["us-east-1", "bedrock", "inventory"] == "failed"
 
@@ -550,15 +550,19 @@ def test_a_later_day_asks_for_the_last_days_only(fleet: FakeFleet, tmp_path: Pat
 
 
 def test_what_could_not_be_listed_is_measured_from_the_beginning_later(fleet: FakeFleet, tmp_path: Path) -> None:
-    fill(fleet)
+    fleet.endpoint("Ranker", "ml.m5.large")
+    throughput = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:provisioned-model/one"
+    fleet.put("Throughput", {"provisionedModelArn": throughput, "provisionedModelName": "one", "creationTime": MADE})
+    fleet.metric("AWS/Bedrock", "InputTokenCount", {"ModelId": throughput}, {HOUR: 1.0})
     fleet.deny("bedrock:.*")
     first = Run(tmp_path / "a", collector(history_days=5), request())
-    assert not first.hours()["metric"].str.contains("Token").any()
+    assert first.hours()["metric"].to_list() == [None]
     second = Run(tmp_path / "b", collector(history_days=5), request(TODAY, first.known))  # as before: not asked again
     assert not [key for key in second.folders if key.startswith("cloudwatch")]
     fleet.forgive()
     before = len(fleet.called("cloudwatch:GetMetricData"))
-    Run(tmp_path / "c", collector(history_days=5), request(TODAY, first.known))
+    third = Run(tmp_path / "c", collector(history_days=5), request(TODAY, first.known))
+    assert third.hours()["metric"].to_list() == ["InputTokenCount"]
     Run(tmp_path / "d", collector(history_days=5), request(TODAY + timedelta(days=1), first.known))
     starts = {
         datetime.fromtimestamp(each.asked["StartTime"], UTC).date()
