@@ -54,10 +54,12 @@ canary_endpoint AS (
         window_start, window_end, billed_hours, cost_in_window, monthly_cost,
         monthly_if_deleted AS monthly_saving,
         currency,
-        findings.number(requests) || ' requests in ' || $window_days || ' days, '
+        findings.grouped(requests) || ' requests in ' || $window_days || ' days, '
             || CASE WHEN by_hour
-                    THEN findings.number(request_hour_least) || ' to ' || findings.number(request_hour_most) || ' in every hour'
-                    ELSE findings.number(request_day_least) || ' to ' || findings.number(request_day_most) || ' on every day' END
+                    THEN findings.number(request_hour_least) || coalesce(' to ' || nullif(findings.number(request_hour_most),
+                        findings.number(request_hour_least)), '') || ' in every hour'
+                    ELSE findings.number(request_day_least) || coalesce(' to ' || nullif(findings.number(request_day_most),
+                        findings.number(request_day_least)), '') || ' on every day' END
             || ' (' || findings.coverage(request_hours, hours_seen) || '): so steady is a health check; '
             || findings.billed_words(billed_hours, machine, cost_in_window, currency)
             || findings.unsaved_note(committed_cost, 0, currency) AS reason,

@@ -46,7 +46,7 @@ feature_store_online AS (
         CASE status WHEN 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE
-            WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+            WHEN requests > 0 THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle

@@ -66,7 +66,7 @@ idle_async_endpoint AS (
         CASE status WHEN 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE
-            WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+            WHEN requests > 0 THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
             WHEN backlog_most > 0 THEN 'up to ' || findings.number(backlog_most) || ' requests queued in ' || $window_days
                 || ' days'

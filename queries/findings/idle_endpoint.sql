@@ -108,7 +108,7 @@ idle_endpoint AS (
         CASE WHEN status = 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE ground
-            WHEN 'called' THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+            WHEN 'called' THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
             WHEN 'gone' THEN 'not billed any more since ' || last_day
             WHEN 'obstacle' THEN 'no verdict: ' || obstacle

@@ -105,7 +105,7 @@ idle_inference_component AS (
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
         CASE
-            WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+            WHEN requests > 0 THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
             WHEN status = 'active' THEN 'its endpoint is not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle

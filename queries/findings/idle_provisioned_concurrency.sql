@@ -84,7 +84,7 @@ idle_provisioned_concurrency AS (
         CASE status WHEN 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE
-            WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+            WHEN requests > 0 THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
             WHEN concurrency_most > 0 THEN 'up to ' || findings.number(concurrency_most) || ' percent of its concurrency used in '
                 || $window_days || ' days'

@@ -90,9 +90,9 @@ provisioned_throughput AS (
              WHEN status = 'idle' AND commitment = 'runs' THEN CAST(0 AS DECIMAL(38, 18)) END AS monthly_saving,
         currency,
         CASE
-            WHEN requests > 0 THEN findings.number(requests) || ' requests in ' || $window_days || ' days, the last on '
+            WHEN requests > 0 THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
-            WHEN tokens > 0 THEN findings.number(tokens) || ' tokens in ' || $window_days || ' days'
+            WHEN tokens > 0 THEN findings.grouped(tokens) || ' tokens in ' || $window_days || ' days'
             WHEN throughput_p95 > 0 THEN 'p95 of its use ' || findings.number(throughput_p95) || ' percent in ' || $window_days
                 || ' days'
             WHEN status = 'active' THEN 'not billed any more since ' || last_day

@@ -97,7 +97,7 @@ underused_endpoint AS (
                 || ' percent' END
             || ' in ' || $window_days || ' days ('
             || findings.coverage(if(has_accelerator, gpu_hours, cpu_hours), hours_seen) || '), '
-            || findings.number(requests) || ' requests; '
+            || findings.grouped(requests) || ' requests; '
             || findings.billed_words(billed_hours, machine, cost_in_window, currency)
             || '; what a smaller machine costs is not in the bill, so no saving is named' AS reason,
         json_merge_patch(evidence, json_object(
