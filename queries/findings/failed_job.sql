@@ -11,7 +11,8 @@ why: >
 misses: >
   What a job left behind before its end: checkpoints of a failed one can be gone on from, and a model can be good enough when it
   is stopped; stops by its tuning job are meant, and are 'active'. Failed attempts within a job that was tried again and succeeded.
-  How a job ended that no inventory has: it is 'active', confidence low, and 'unknown' where the inventory could not be read.
+  How a job ended that no inventory has: it is 'active', confidence low, and 'unknown' where the inventory could not be read. So
+  are Azure's spot computers, which are billed without their jobs: 'active', confidence low.
 recommended_action: >
   Read why it ended; mend it before the next run, and try it on little data or a small machine first. Write checkpoints.
 check:
@@ -36,7 +37,7 @@ WITH jobs AS (
     FROM findings.judged(
         ['training', 'training.spot', 'training.autopilot', 'processing', 'inference.batch'], $today, $window_days
     )
-    WHERE billed_hours > 0 AND provider IS DISTINCT FROM 'Azure'  -- which bills machines, and no jobs
+    WHERE billed_hours > 0
 ),
 
 verdicts AS (
@@ -67,6 +68,7 @@ failed_job AS (
             WHEN outcome = 'running' THEN 'it runs, for ' || findings.number(hours_seen) || ' billed hours so far'
             WHEN status = 'unknown' THEN 'no verdict: how it ended is not known: '
                 || coalesce('the inventory could not be read (' || problem || ')', 'the inventory does not say')
+            WHEN provider = 'Azure' THEN 'last billed on ' || last_day || '; what ran on it is not known, because Azure bills no jobs'
             ELSE 'last billed on ' || last_day || '; how it ended is not known, because no inventory has it'
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
