@@ -368,3 +368,21 @@ def test_what_ends_by_itself_saves_nothing(days: Days, shipped: Path) -> None:
     ended = only(con)
     assert (ended["state"], ended["verified_monthly_saving"], ended["verified_until"]) == ("resolved", None, None)
     assert ended["note"].startswith("no saving: it ended by itself")
+
+
+def test_what_no_bill_names_is_resolved_by_the_bill_of_its_account(days: Days) -> None:
+    """A family of jobs, say: it has no charges of its own, so nothing of it can be missing from a bill but the bill."""
+    overlay = days.folder / "queries"
+    (overlay / "findings").mkdir(parents=True)
+    text = QUIET.format(id="quiet").replace("region, resource_id,", "region, 'family/qa' AS resource_id,")
+    text = text.replace("cost_in_window, monthly_cost, monthly_cost AS", "cost_in_window, CAST(NULL AS DECIMAL(38, 18)) AS monthly_cost, "
+                        "CAST(NULL AS DECIMAL(38, 18)) AS").replace("FROM judged", "FROM judged WHERE status <> 'active'")  # fmt: skip
+    (overlay / "findings" / "quiet.sql").write_text(text)
+    con = days.ledger([charge(EP, "1")])
+    days.say(con, "calls", october(9))
+    days.run(con, october(5), overlay)
+    assert (only(con)["state"], only(con)["cost_since_opened"]) == ("new", None)
+    days.run(con, october(9), overlay)
+    resolved = only(con)
+    assert (resolved["state"], resolved["reason"]) == ("resolved", "quiet does not flag it any more")
+    assert resolved["note"].startswith("no saving: what it cost before is not known")

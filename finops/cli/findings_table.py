@@ -44,8 +44,6 @@ def print_findings(app: App, findings: Sequence[dict[str, Any]]) -> int:
 def _cells(each: dict[str, Any]) -> tuple[str, ...]:
     since = "" if each["since"] is None else str(each["since"])
     state = each["state"] if each["state"] in ("new", "reopened") else ""
-    if each["resolved_on"]:
-        since, state = str(each["resolved_on"]), ""
     return (
         each["status"], f"{since} {state}".strip(), each["team"] or "", each["name"],
         *(_money(each[name], each["currency"]) for name in ("monthly_cost", "cost_since_opened", "monthly_saving")),
@@ -68,7 +66,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _words(each: dict[str, Any], width: int) -> list[str]:
     """The evidence, the rule and the id for 'finops explain'."""
     note = f"; {each['note']}" if each["note"] and each["note"] not in (each["reason"] or "") else ""
-    text = f"{each['finding_id']}  {each['rule_id']}, {each['confidence']} confidence: {each['reason']}{note}"
+    how = f"resolved on {each['resolved_on']}" if each["resolved_on"] else f"{each['confidence']} confidence"
+    text = f"{each['finding_id']}  {each['rule_id']}, {how}: {each['reason']}{note}"
     return textwrap.wrap(
         text, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False
     )

@@ -171,6 +171,13 @@ WITH accounts AS (
     FROM temp.own_day AS d
     JOIN temp.tracked AS t ON t.finding_id = d.finding_id
     WHERE NOT t.is_flagged
+    UNION
+    -- what no bill names, such as a family of jobs: by the bills of its account
+    SELECT t.finding_id, m.BillingAccountId, t.since
+    FROM temp.tracked AS t
+    JOIN ledger.dimension AS d ON d.SubAccountId = t.account_id
+    JOIN allocation.dimension_month AS m ON m.dimension_id = d.dimension_id AND m.month >= date_trunc('month', t.since)
+    WHERE NOT t.is_flagged AND t.finding_id NOT IN (SELECT finding_id FROM temp.own_day)
 ),
 
 days AS (
@@ -212,6 +219,8 @@ judged AS (
             WHEN verdict = 'active' AND bill_through = last_billed THEN 'resolved'
             WHEN verdict IS NULL AND bill_through = last_billed
                 AND last_billed >= $today - CAST(coalesce(window_days, 0) AS INTEGER) THEN 'resolved'
+            WHEN last_billed IS NULL AND monthly_cost IS NULL AND coalesce(verdict, 'active') = 'active'
+                AND bill_through >= $today - 3 THEN 'resolved'
         END AS new_state
     FROM known
 )
@@ -327,8 +336,8 @@ SELECT
     CASE WHEN a.days >= $least AND NOT e.is_unsaveable THEN a.until END AS verified_until,
     CASE
         WHEN e.closed IS DISTINCT FROM 'resolved' THEN e.note
-        WHEN e.is_unsaveable THEN 'no saving: it ended by itself, or a commitment goes on being paid'
         WHEN e.monthly_cost_when_open IS NULL THEN 'no saving: what it cost before is not known'
+        WHEN e.is_unsaveable THEN 'no saving: it ended by itself, or a commitment goes on being paid'
         WHEN coalesce(a.days, 0) < $least THEN
             'no saving yet: the bill has ' || coalesce(a.days, 0) || ' of the ' || $least || ' whole days that it takes'
         ELSE 'saving verified on ' || a.days || ' days of the bill'

@@ -340,7 +340,8 @@ judged AS (
 -- open, but no rule speaks of the resource today; and what is closed
 others AS (
     SELECT l.finding_id, l.rule_id, l.provider, l.account_id, l.resource_id, l.resource_name, l.currency, l.team,
-        CASE WHEN l.state IN ('resolved', 'rule gone') THEN l.state ELSE 'unknown' END AS status, 'low' AS confidence,
+        CASE WHEN l.state IN ('resolved', 'rule gone') THEN l.state ELSE 'unknown' END AS status,
+        CASE WHEN l.state NOT IN ('resolved', 'rule gone') THEN 'low' END AS confidence,
         l.state, l.since, l.found_on, l.resolved_on, l.cost_since_opened, l.monthly_cost_when_open,
         l.monthly_cost_when_open AS monthly_cost, l.verified_monthly_saving, l.verified_until, l.exception_owner, l.excepted_until,
         l.exception_reason, l.note, CASE WHEN l.state = 'resolved' THEN l.reason ELSE coalesce(l.note, l.reason) END AS reason
