@@ -20,10 +20,8 @@ running AS (
     SELECT r.provider, r.account_id, r.resource_id, r.workload_kind, r.currency, sum(r.effective_cost) AS cost_on_last_day
     FROM findings.resource_day AS r
     JOIN last_days AS l ON l.billing_account_id IS NOT DISTINCT FROM r.billing_account_id AND l.day = r.day
-    WHERE regexp_matches(
-              r.workload_kind,
-              '^(inference\.(endpoint|async|provisioned|vector)|notebook|compute|gpu|tpu|training\.(hyperpod|warmpool)|feature)'
-          )
+    WHERE regexp_matches(r.workload_kind, '^(inference\.(endpoint|async|provisioned|vector)|notebook|compute|gpu|tpu|feature'
+                                          || '|training\.(hyperpod|warmpool|plan))')
       AND r.billed_hours > 0 AND NOT r.is_earlier
       -- a reservation is no machine: the rule unused_capacity_reservation looks at it
       AND r.resource_id IS DISTINCT FROM r.capacity_reservation_id
