@@ -8,7 +8,7 @@ why: >
   the bill: confidence high that it was not used, not that its files are worthless.
 misses: >
   Notebooks with an hour of use in the window are 'active'; with a shorter history of bills than the window, or made or changed in
-  it, 'unknown'. Google Workbench disks that are billed under the disk's own name.
+  it, or where the list of notebooks was denied, 'unknown'. Google Workbench disks that are billed under the disk's own name.
 recommended_action: >
   Copy what is still needed to object storage, then delete the notebook instance together with its volume.
 check:
@@ -20,7 +20,7 @@ change:
 params:
   window_days: {type: integer, default: 30, unit: days, help: The days before today that are looked at.}
   billed_percent: {type: integer, default: 90, unit: percent, help: The volume was billed on at least this share of the days.}
-reads: [findings.resource_day, findings.account_day, findings.resource]
+reads: [findings.resource_day, findings.account_day, findings.resource, findings.monitoring]
 */
 WITH machines AS (
     SELECT provider, account_id, resource_id, currency, last_day AS machine_day
@@ -31,6 +31,8 @@ volumes AS (
     SELECT
         v.*,
         m.machine_day,
+        -- a list that was denied could have shown it
+        CASE WHEN NOT v.known THEN findings.problem_of(v.inventory_problem, ['sagemaker', 'notebooks']) END AS problem,
         v.days_billed * 100 >= v.days_expected * $billed_percent
             AND v.days_expected * 100 >= $window_days * $billed_percent AS is_long,
         -- first billed days say nothing here: what was before them, the machine's hours would tell
@@ -48,7 +50,7 @@ verdicts AS (
         *,
         CASE
             WHEN machine_day IS NOT NULL OR NOT still_billed OR is_on THEN 'active'
-            WHEN is_changed OR NOT is_long THEN 'unknown'
+            WHEN problem IS NOT NULL OR is_changed OR NOT is_long THEN 'unknown'
             ELSE 'idle'
         END AS status
     FROM volumes
@@ -73,6 +75,7 @@ stopped_notebook_volume AS (
         || '; ' || findings.money(cost_in_window, currency)
         || CASE
             WHEN status <> 'unknown' THEN ''
+            WHEN problem IS NOT NULL THEN '; no verdict: it could not be looked up (' || problem || '), so no saving is named'
             WHEN is_changed THEN '; no verdict: made or changed on ' || strftime(since, '%Y-%m-%d') || ', so no saving is named'
             ELSE '; no verdict: less than ' || $window_days || ' days of bills, so no saving is named'
         END AS reason,
