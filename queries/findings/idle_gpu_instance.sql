@@ -51,7 +51,7 @@ measured AS (
         *,
         -- a metric without parts is that of the whole machine
         gpu_parts > 0 AND gpu_parts < gpus_expected AS is_partial,
-        gpu_covered AND gpu_greatest_known AND NOT (gpu_parts > 0 AND gpu_parts < gpus_expected) AS gpu_measured,
+        gpu_covered AND gpu_greatest_known AND NOT coalesce(is_partial, false) AS gpu_measured,
         cpu_covered AND cpu_greatest_known AND cpu_most < $quiet_cpu_percent AS cpu_quiet
     FROM machines
 ),
@@ -82,7 +82,8 @@ idle_gpu_instance AS (
         CASE status WHEN 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE
-            WHEN gpu_most >= $idle_percent THEN 'its GPU reached ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days'
+            WHEN gpu_most >= $idle_percent
+                THEN 'its GPU reached ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days'
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN gpu_measured THEN
@@ -96,7 +97,8 @@ idle_gpu_instance AS (
                 || CASE WHEN gpu_hours > 0 THEN ' as a whole' ELSE '' END
             WHEN is_partial THEN 'no verdict: only ' || gpu_parts || ' of ' || gpus_expected || ' GPUs were measured'
             WHEN gpu_covered THEN 'no verdict: of its GPU only averages are known, which hide short work'
-            WHEN gpu_hours > 0 THEN 'no verdict: its GPU was not measured all the time (' || findings.coverage(gpu_hours, hours_seen) || ')'
+            WHEN gpu_hours > 0
+                THEN 'no verdict: its GPU was not measured all the time (' || findings.coverage(gpu_hours, hours_seen) || ')'
             WHEN cpu_hours > 0 THEN 'no verdict: its GPU was not measured, and its CPU, up to ' || findings.number(cpu_most)
                 || ' percent (' || findings.coverage(cpu_hours, hours_seen) || '), says nothing about a GPU'
             ELSE 'no verdict: neither its GPU nor its CPU was measured'

@@ -4,12 +4,12 @@ title: GPU nodes of Kubernetes that no pod uses
 version: 1
 owner: finops-ledger
 why: >
-  A cluster keeps a GPU node as long as its node group says so, and bills the machine. It is idle if in the whole window no pod asked
-  for a GPU on it, or if none of its GPUs was above 5 percent; underused if pods were there and its GPUs stayed below 10 percent
-  in 95 of 100 hours.
+  A cluster keeps a GPU node as long as its node group says so, and the machine is billed. It is idle if in the whole window no pod
+  asked for a GPU on it, or if none of its GPUs was above 5 percent; underused if its GPUs stayed below 10 percent in 95 of 100
+  hours.
 misses: >
-  Pods that use a GPU without asking for one, unless the GPUs are measured. Pods that ask for a GPU and leave it alone: to see these,
-  run DCGM. Machines that neither tags nor kube-state-metrics name as nodes: the rule idle_gpu_instance.
+  Pods that use a GPU without asking for one, unless the GPUs are measured. Pods that ask for a GPU and leave it alone: to see
+  these, run DCGM. Machines that neither tags nor kube-state-metrics name as nodes: the rule idle_gpu_instance.
 recommended_action: >
   Ask who needs the node; then let its group shrink: a minimum of zero and an autoscaler, or one node less. A cordoned and
   drained node that stays is billed on.
@@ -31,7 +31,8 @@ reads: [findings.resource_day, findings.account_day, findings.activity_day, find
 WITH nodes AS (
     SELECT
         *,
-        coalesce(CAST(properties ->> '$.GpuCount' AS BIGINT), CASE WHEN provider <> 'AWS' THEN CAST(node_gpus AS BIGINT) END, gpus) AS gpus_expected,
+        coalesce(CAST(properties ->> '$.GpuCount' AS BIGINT), CASE WHEN provider <> 'AWS' THEN CAST(node_gpus AS BIGINT) END, gpus)
+            AS gpus_expected,
         findings.covers(gpu_hours, hours_seen, $measured_percent) AND gpu_greatest_known AS gpu_covered,
         findings.covers(gpu_pods_hours, hours_seen, $measured_percent) AS pods_covered
     FROM findings.judged(['gpu.ec2', 'gpu.gce', 'gpu.azure'], $today, $window_days)

@@ -52,22 +52,26 @@ idle_tpu AS (
         CASE status WHEN 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE
-            WHEN gpu_most > $idle_percent THEN 'its duty cycle reached ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days'
+            WHEN gpu_most > $idle_percent
+                THEN 'its duty cycle reached ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days'
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'idle' THEN
                 CASE WHEN gpu_parts > 1 THEN 'none of ' || gpu_parts || ' workers had' ELSE 'it had not' END
                 || ' a duty cycle above ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days ('
                 || findings.coverage(gpu_hours, hours_seen) || ')'
-            WHEN coalesce(gpu_hours, 0) = 0 THEN 'no verdict: no duty cycle could be joined to it; billed ' || findings.number(hours_seen) || ' of '
-                || hours_expected || ' hours in ' || $window_days || ' days'
-            WHEN gpu_parts > 0 AND gpu_parts < workers THEN 'no verdict: only ' || gpu_parts || ' of ' || workers || ' workers were measured'
+            WHEN coalesce(gpu_hours, 0) = 0
+                THEN 'no verdict: no duty cycle could be joined to it; billed ' || findings.number(hours_seen) || ' of ' || hours_expected
+                || ' hours in ' || $window_days || ' days'
+            WHEN gpu_parts > 0 AND gpu_parts < workers
+                THEN 'no verdict: only ' || gpu_parts || ' of ' || workers || ' workers were measured'
             WHEN is_covered THEN 'no verdict: of its duty cycle only averages are known, which hide short work'
             ELSE 'no verdict: its duty cycle was not measured all the time (' || findings.coverage(gpu_hours, hours_seen) || ')'
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || CASE status WHEN 'idle' THEN findings.unsaved_note(committed_cost, 0, currency) ELSE '' END AS reason,
-        json_merge_patch(evidence, json_object('idle_percent', $idle_percent, 'workers', workers, 'workers_measured', gpu_parts)) AS evidence
+        json_merge_patch(evidence, json_object('idle_percent', $idle_percent, 'workers', workers, 'workers_measured', gpu_parts))
+            AS evidence
     FROM verdicts
 )
 

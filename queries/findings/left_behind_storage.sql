@@ -4,9 +4,10 @@ title: Storage that outlived what it was made for
 version: 1
 owner: finops-ledger
 why: >
-  Volumes, snapshots and file systems are billed on when machines, notebooks and Studio domains are gone. What is attached, and what
-  still exists, only the inventory knows: volumes and disks without a machine; snapshots whose volume, or the notebook in their tags,
-  is gone; file systems of deleted Studio domains. A thing is gone only where the list in which it would stand was read whole.
+  Volumes, snapshots and file systems are billed on when machines, notebooks and Studio domains are gone. What is attached, and
+  what still exists, only the inventory knows: volumes and disks without a machine; snapshots whose volume, or the notebook in
+  their tags, is gone; file systems of deleted Studio domains. A thing is gone only where the list in which it would stand was
+  read whole.
 misses: >
   Volumes that only the bill knows: whether they are attached is unknown, so nothing is said of them. Volumes of a Kubernetes claim
   that waits for its pod look left behind. Since when an EBS volume is unattached, AWS does not say. Snapshots that a backup plan or
@@ -82,13 +83,13 @@ looked_up AS (
         lower(s.properties ->> '$.VolumeId') AS volume,
         s.properties ->> '$.DomainId' AS domain,
         left(s.properties ->> '$.LastDetachedAt', 10) AS detached_on,
-        CASE WHEN s.provider = 'GCP' THEN p.problems['compute'] WHEN s.kind = 'FileSystem' THEN p.problems['efs'] ELSE p.problems['ebs'] END
-            AS own_problem,
+        p.problems[CASE WHEN s.provider = 'GCP' THEN 'compute' WHEN s.kind = 'FileSystem' THEN 'efs' ELSE 'ebs' END] AS own_problem,
         p.sagemaker_problem,
         n.notebook IS NOT NULL AND NOT n.is_there AS notebook_is_missing,
         CASE
             WHEN s.kind IN ('Volume', 'Disk') THEN
-                coalesce(CASE s.provider WHEN 'AWS' THEN lower(s.state) = 'available' END, json_array_length(s.properties, '$.AttachedTo') = 0)
+                coalesce(CASE s.provider WHEN 'AWS' THEN lower(s.state) = 'available' END,
+                         json_array_length(s.properties, '$.AttachedTo') = 0)
             WHEN s.kind = 'FileSystem' THEN CASE WHEN coalesce(p.sagemaker_whole, false) THEN true END
             WHEN n.notebook IS NOT NULL AND NOT n.is_there AND p.sagemaker_whole THEN true
             WHEN volume IS NOT NULL AND v.resource_key IS NULL AND p.volumes_whole
@@ -121,8 +122,7 @@ verdicts AS (
             WHEN requests > 0 THEN 'active'
             WHEN NOT still_billed THEN 'active'
             WHEN own_problem IS NOT NULL OR too_young THEN 'unknown'
-            WHEN NOT (days_billed * 100 >= days_expected * $billed_percent
-                      AND days_expected * 100 >= $window_days * $billed_percent) THEN 'unknown'
+            WHEN NOT is_steady THEN 'unknown'
             WHEN is_left THEN 'idle'
             ELSE 'unknown'
         END AS status
@@ -146,19 +146,23 @@ left_behind_storage AS (
             WHEN requests > 0 THEN 'clients were connected to it, the last on ' || last_request_day
             WHEN status = 'active' THEN 'not billed any more since ' || last_day
             WHEN own_problem IS NOT NULL THEN 'no verdict: it could not be listed again (' || own_problem || ')'
-            WHEN too_young THEN 'no verdict: it is younger than the window: made, changed or first billed on ' || strftime(since, '%Y-%m-%d')
+            WHEN too_young
+                THEN 'no verdict: it is younger than the window: made, changed or first billed on ' || strftime(since, '%Y-%m-%d')
             WHEN NOT is_steady THEN 'no verdict: billed on ' || days_billed || ' of ' || $window_days || ' days only'
             WHEN kind = 'Disk' AND is_left AND detached_on IS NOT NULL
                 THEN 'attached to nothing since ' || detached_on
             WHEN kind IN ('Volume', 'Disk') AND is_left
-                THEN 'attached to nothing when it was listed' || coalesce(' on ' || strftime(seen_at, '%Y-%m-%d'), '') || ', since when is not known'
+                THEN 'attached to nothing when it was listed' || coalesce(' on ' || strftime(seen_at, '%Y-%m-%d'), '')
+                    || ', since when is not known'
             WHEN kind IN ('Volume', 'Disk') THEN 'no verdict: whether it is attached is not known'
             WHEN kind = 'FileSystem' AND is_left THEN 'made for the Studio domain ' || domain || ', which is gone'
-            WHEN kind = 'FileSystem' THEN 'no verdict: made for the Studio domain ' || domain || ', which is not listed, but the list is not whole'
-                || coalesce(' (' || sagemaker_problem || ')', '')
+            WHEN kind = 'FileSystem'
+                THEN 'no verdict: made for the Studio domain ' || domain || ', which is not listed, but the list is not whole'
+                    || coalesce(' (' || sagemaker_problem || ')', '')
             WHEN notebook_is_missing AND is_left THEN 'snapshot of the notebook ' || notebook || ', which is gone'
-            WHEN notebook_is_missing THEN 'no verdict: snapshot of the notebook ' || notebook || ', which is not listed, but the list is not whole'
-                || coalesce(' (' || sagemaker_problem || ')', '')
+            WHEN notebook_is_missing
+                THEN 'no verdict: snapshot of the notebook ' || notebook || ', which is not listed, but the list is not whole'
+                    || coalesce(' (' || sagemaker_problem || ')', '')
             WHEN is_left THEN 'snapshot of the volume ' || volume || ', which is gone'
             ELSE 'no verdict: snapshot of the volume ' || volume || ', which is gone; whether an image needs it is not known'
         END

@@ -116,8 +116,10 @@ unused_capacity_reservation AS (
         CASE
             WHEN is_over THEN 'not billed any more since ' || last_day || '; '
             WHEN status = 'unknown' AND since > CAST($today - $window_days AS TIMESTAMP)
-                THEN 'no verdict: it is younger than the window: made, changed or first billed on ' || strftime(since, '%Y-%m-%d') || '; '
-            WHEN status = 'unknown' AND NOT known THEN 'no verdict: the bill does not say which hours were unused, and no inventory knows it; '
+                THEN 'no verdict: it is younger than the window: made, changed or first billed on '
+                    || strftime(since, '%Y-%m-%d') || '; '
+            WHEN status = 'unknown' AND NOT known
+                THEN 'no verdict: the bill does not say which hours were unused, and no inventory knows it; '
             WHEN status = 'unknown' THEN 'no verdict: the bill does not say which hours were unused; '
             ELSE ''
         END
@@ -125,14 +127,14 @@ unused_capacity_reservation AS (
                 THEN 'unused for ' || findings.number(unused_hours) || ' of ' || findings.number(reserved_hours)
                     || ' reserved machine-hours in ' || $window_days || ' days; '
                 ELSE 'billed under its own name; ' END
-        || coalesce(free || ' of ' || machines || ' machines were free when it was listed' || coalesce(' on ' || strftime(seen_at, '%Y-%m-%d'), '')
-                    || '; ', '')
+        || coalesce(free || ' of ' || machines || ' machines were free when it was listed'
+                    || coalesce(' on ' || strftime(seen_at, '%Y-%m-%d'), '') || '; ', '')
         || coalesce(machine || '; ', '') || findings.money(cost, currency)
         || CASE WHEN status IN ('idle', 'underused') THEN findings.unsaved_note(committed_cost, 0, currency) ELSE '' END AS reason,
         json_object('window_days', $window_days, 'unused_hours', CAST(CASE WHEN is_marked THEN unused_hours END AS DOUBLE),
                     'reserved_hours', CAST(CASE WHEN is_marked THEN reserved_hours END AS DOUBLE), 'marked_by_the_bill', is_marked,
-                    'first_billed_day', CAST(first_day AS VARCHAR), 'last_billed_day', CAST(last_day AS VARCHAR), 'machine', machine,
-                    'known_to_inventory', known, 'state', state, 'machines', machines, 'machines_free', free,
+                    'first_billed_day', CAST(first_day AS VARCHAR), 'last_billed_day', CAST(last_day AS VARCHAR),
+                    'machine', machine, 'known_to_inventory', known, 'state', state, 'machines', machines, 'machines_free', free,
                     'covered_by_commitments', CAST(CAST(committed_cost AS DECIMAL(38, 6)) AS VARCHAR), 'excluded', 'credits, tax')
             AS evidence
     FROM verdicts
