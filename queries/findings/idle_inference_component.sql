@@ -122,6 +122,7 @@ idle_inference_component AS (
         || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || ' as one, so no part of it is the component''s' AS reason,
         json_object(
+            'window_days', $window_days,
             'endpoint', endpoint, 'copies', copies, 'other_components', others, 'endpoint_billing', evidence,
             'requests', json_object('metric', metric, 'hours_measured', request_hours, 'total', CAST(requests AS DOUBLE),
                                     'last_day', CAST(last_request_day AS VARCHAR)),
