@@ -7,6 +7,7 @@ The contract of a mapping in ``queries/normalise/`` and of the collector whose f
   service_id, service_name, category, unit, regions, properties``, one row per SKU; ``yields: reads`` gives ``provider, account_id,
   region, service, covers, outcome, what, next_step``, one row per part of an account that was asked. Columns may be left
   out, but for ``resource_id``, ``sku_id`` or ``service``; a row where that is NULL says nothing and is passed over.
+* ``seen_at`` is when the provider said so; where a mapping gives none, it is when the file was delivered.
 * Timestamps are UTC; ``tags`` is a MAP(VARCHAR, VARCHAR), ``properties`` and ``category`` are JSON, ``regions`` a VARCHAR[].
 * A delivery is a whole snapshot. It replaces what the same source said before in the same format under the same offer's key
   (or file's name), so what is gone from it is gone from the table. One of which a part could not be read must not be delivered.
@@ -29,7 +30,7 @@ from finops.warehouse.plan import LoadedSlice
 TABLES = {"inventory": "resources", "skus": "skus", "reads": "reads"}
 """What a mapping yields, and the table in schema ``inventory`` that it fills."""
 _IDS = {"inventory": "resource_id", "skus": "sku_id", "reads": "service"}
-_OURS = {"source_id", "seen_at", "load_id"}
+_OURS = {"source_id", "load_id"}
 
 
 def load_inventory(
@@ -46,7 +47,8 @@ def load_inventory(
     mapped = f"WITH delivered AS (SELECT {columns} FROM ({base})) FROM ({spec.query.body})"
     table, names = f"inventory.{TABLES[spec.yields]}", _columns(con, spec, mapped)
     con.execute(f"CREATE OR REPLACE TEMP TABLE snapshot AS {mapped} WHERE {_IDS[spec.yields]} IS NOT NULL")
-    listed = ", ".join(map(quote, names))
+    listed = ", ".join(quote(name) for name in names if name != "seen_at")
+    seen = "seen_at" if "seen_at" in names else "NULL"
     scope = [record.source_id, spec.id, _key(record)]
     with transaction(con):
         con.execute(
@@ -65,7 +67,8 @@ def load_inventory(
             [*scope, record.id, record.delivered, record.received],
         )
         con.execute(
-            f"INSERT INTO {table} (source_id, seen_at, load_id, {listed}) SELECT ?, ?, ?, {listed} FROM temp.snapshot",
+            f"INSERT INTO {table} (source_id, seen_at, load_id, {listed}) "
+            f"SELECT ?, coalesce({seen}, ?), ?, {listed} FROM temp.snapshot",
             [record.source_id, record.delivered, record.id],
         )
     con.execute("DROP TABLE temp.snapshot")

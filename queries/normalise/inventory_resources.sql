@@ -21,9 +21,11 @@ reads:
   resource_id: text
   resource_name: text
   resource_type: text
+  seen_at: timestamp
   state: text
   tags: map
 */
 SELECT
-    provider, account_id, region, resource_id, resource_name, resource_type, state, created_at, changed_at, tags, properties
+    provider, account_id, region, resource_id, resource_name, resource_type, state, created_at, changed_at, tags, properties,
+    seen_at
 FROM delivered
