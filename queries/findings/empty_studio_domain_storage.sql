@@ -49,7 +49,9 @@ domains AS (
         d.days_billed * 100 >= d.days_expected * $billed_percent
             AND d.days_expected * 100 >= $window_days * $billed_percent AS is_long,
         findings.problem_of(d.inventory_problem, ['sagemaker']) AS problem,
-        d.known AND d.since > d.window_start AS is_changed
+        d.known AND d.since > d.window_start AS is_changed,
+        -- an old list proves no absence
+        d.known AND d.inventory_read AND coalesce(d.seen_at >= d.window_end - INTERVAL 2 DAY, true) AS is_listed
     FROM (
         SELECT *, regexp_extract(resource_key, '/(d-[a-z0-9]+)', 1) AS domain_id
         FROM findings.judged(['storage.notebook'], $today, $window_days)
@@ -75,7 +77,7 @@ empty_studio_domain_storage AS (
         provider, account_id, region, resource_id, resource_name, resource_type, workload_kind, status,
         CASE
             WHEN status = 'unknown' THEN 'low'
-            WHEN status = 'active' OR (known AND inventory_read) THEN 'high'
+            WHEN status = 'active' OR is_listed THEN 'high'
             ELSE 'medium'
         END AS confidence,
         window_start, window_end,
@@ -88,7 +90,7 @@ empty_studio_domain_storage AS (
             WHEN apps > 0 THEN apps || ' apps of the domain are in the inventory'
             WHEN NOT still_billed THEN 'not billed any more since ' || last_day
             ELSE 'no app of the domain was billed in ' || $window_days || ' days'
-                || CASE WHEN known AND inventory_read THEN ' and the inventory has none (' || spaces || ' spaces)' ELSE '' END
+                || CASE WHEN is_listed THEN ' and the inventory has none (' || spaces || ' spaces)' ELSE '' END
                 || ', but its storage was on ' || days_billed || ' of ' || days_expected || ' days'
         END
         || '; ' || findings.money(cost_in_window, currency)
