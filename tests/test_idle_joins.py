@@ -110,7 +110,7 @@ GCE_BILL = {
     "x_ServiceCode": "6F81-5844-456A",
     "SkuMeter": "Nvidia L4 GPU running in Americas",
 }
-HOURS = {"every": "hour", "quantity": 1, "cost": "1.07"}
+HOURS: Row = {"every": "hour", "quantity": 1, "cost": "1.07"}
 
 CHARGES = [
     billed(arn("reborn"), **HOURS), billed(arn("reborn-daily")),
