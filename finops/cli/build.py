@@ -110,6 +110,7 @@ def as_data(report: BuildReport, loads: LoadReport) -> dict[str, object]:
             }
             for s in report.stages
         ],
+        "exception_notes": report.exception_notes,
         "checks": [vars(check) for check in report.checks],
     }
 

@@ -37,11 +37,12 @@ def explain(app: App, identifier: str, day: datetime | None, month: datetime | N
     """
     from finops.cli.explained import print_explanation
     from finops.pipeline.explaining import explain as explained
-    from finops.warehouse.ask import sandbox
+    from finops.warehouse.ask import refuse_older, sandbox
 
     settings = app.workspace.config.warehouse
     con = sandbox(app.workspace.warehouse, settings.memory_limit, settings.threads)
     try:
+        refuse_older(con)
         subject = _chosen(con, identifier, day, month)
         explanation = explained(con, subject, app.catalogue, app.workspace.path(app.workspace.config.paths.mappings))
     finally:

@@ -35,10 +35,10 @@ ORDER BY CASE status WHEN 'idle' THEN 0 WHEN 'underused' THEN 1 WHEN 'unknown' T
     ELSE 5 END, monthly_cost DESC NULLS LAST, finding_id
 """
 _ALL = f"""
-SELECT finding_id, status, state, confidence, team, resource_name, workload_kind, monthly_cost, monthly_saving, currency, since,
-  cost_since_opened, reason, recommended_action, rule_id, provider, account_id, region, resource_id, resource_type, window_start,
-  window_end, billed_hours, cost_in_window, evidence, rule_version, found_on, monthly_cost_when_open, resolved_on,
-  verified_monthly_saving, verified_until, note, exception_owner, excepted_until, exception_reason
+SELECT finding_id, status, confidence, team, resource_name, workload_kind, monthly_cost, monthly_saving, currency, reason,
+  recommended_action, rule_id, provider, account_id, region, resource_id, resource_type, window_start, window_end,
+  billed_hours, cost_in_window, evidence, rule_version, state, since, found_on, cost_since_opened, monthly_cost_when_open,
+  resolved_on, verified_monthly_saving, verified_until, note, exception_owner, excepted_until, exception_reason
 FROM ({_CHOSEN}) AS f {_ORDER}
 """
 SHORT = f"""
@@ -97,7 +97,7 @@ def findings(
     """
     import sys
 
-    from finops.warehouse.ask import ask, sandbox
+    from finops.warehouse.ask import ask, refuse_older, sandbox
 
     least = _amount(min_cost)
     settings = app.workspace.config.warehouse
@@ -110,6 +110,7 @@ def findings(
         "least": None if least is None else str(least),
     }
     try:
+        refuse_older(con)
         if output is None and (format_ == "table" or (format_ is None and sys.stdout.isatty())):
             from finops.cli.findings_table import print_findings
 

@@ -124,6 +124,16 @@ def sandbox(path: Path, memory_limit: str, threads: int) -> Connection:
     return con
 
 
+def refuse_older(con: Connection) -> None:
+    """A warehouse that no build of this version has seen lacks what findings are read from.
+
+    Raises:
+        FinopsError: it is so.
+    """
+    if not con.execute("FROM duckdb_views() WHERE schema_name = 'findings' AND view_name = 'followed'").fetchall():
+        raise FinopsError("the warehouse was built by an older version of finops", next_step="Run: finops build")
+
+
 def ask(con: Connection, sql: str, params: Mapping[str, Any] | None = None) -> Answer:
     """Take one question: SELECT in all its forms (FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE), or EXPLAIN of one.
 
