@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -13,11 +14,17 @@ from typing import Any
 import pytest
 from rules_kit import new_ledger, write_mappings
 
+from finops.cli.app import App
+from finops.cli.explained import print_explanation
+from finops.cli.findings import SHORT
+from finops.cli.findings_table import print_findings
 from finops.errors import ConfigError, FindingsJournalError
 from finops.pipeline.build import BuildReport, build
+from finops.pipeline.explaining import explain, find_subjects
 from finops.pipeline.findings_journal import FindingsJournal
 from finops.resources import shipped_queries
 from finops.rules.catalogue import Catalogue
+from finops.warehouse.ask import ask
 from finops.warehouse.connection import Connection
 
 EP = "arn:aws:sagemaker:us-east-1:111111111111:endpoint/qa"
@@ -172,6 +179,32 @@ def test_new_then_open_then_resolved_with_a_saving_then_found_again(days: Days) 
     assert again["cost_since_opened"] == 3 * Decimal("30.4")
     assert days.state(con, october(30))["state"] == "open"
     assert [each[:2] for each in days.written()] == [("10-05", "opened"), ("10-13", "resolved"), ("10-23", "reopened")]
+
+
+def test_what_is_resolved_is_shown_and_explained(days: Days, capsys: pytest.CaptureFixture[str]) -> None:
+    con = days.ledger([charge(EP, "1234.5", 1, 12), charge(EP, "0.4", 1, 31, x_UsageType="USE1-Host:VolumeUsage.gp2")])
+    for day in (5, 13, 20):
+        days.run(con, october(day))
+    chosen = {"status": ["resolved"], "team": [], "rule": [], "account": [], "least": None}
+    answer = ask(con, SHORT, chosen)
+    shown = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows()]
+    assert print_findings(App(no_color=True), shown) == 1
+    header, line, words = capsys.readouterr().out.splitlines()
+    assert header.split("  ")[0] == "status"
+    assert re.split(" {2,}", line) == [
+        "resolved", "2026-10-02", "unallocated", "qa", "USD 37,587.27", "USD 12,349.40", "USD 37,575.09",
+    ]  # fmt: skip
+    assert "quiet, resolved on 2026-10-13: it is active" in words
+    (finding,) = con.execute("SELECT DISTINCT finding_id FROM findings.changes").fetchone() or ()
+    (subject,) = find_subjects(con, finding)
+    explained = explain(con, subject, Catalogue(None, days.shipped), days.folder / "mappings")
+    assert [row["state"] for row in explained["findings_history"]] == ["opened", "resolved"]
+    print_explanation(App(no_color=True), explained)
+    told = " ".join(capsys.readouterr().out.split())
+    assert (
+        "USD 12,349.40 until it was resolved on 2026-10-13; USD 37,575.09 a month saved, in the bill until 2026-10-19"
+        in told
+    )
 
 
 def test_a_saving_can_be_negative(days: Days) -> None:

@@ -87,7 +87,8 @@ def _findings(findings: Sequence[Row]) -> Iterator[str]:
         yield "none"
     for row in findings:
         cost = "unknown" if row["monthly_cost"] is None else f"{row['currency']} {_cell(row['monthly_cost'])}"
-        yield f"{row['rule']}: {row['status']}, confidence {row['confidence']}, {cost} a month ({row['finding_id']})"
+        sure = f", confidence {row['confidence']}" if row["confidence"] else ""
+        yield f"{row['rule']}: {row['status']}{sure}, {cost} a month ({row['finding_id']})"
         yield from _wrapped("reason", row["reason"] or "", 4)
         if row["since"]:
             yield from _wrapped("since", _since(row), 4)
