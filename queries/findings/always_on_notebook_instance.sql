@@ -33,7 +33,8 @@ WITH settings AS (
         TRY_CAST(coalesce(properties ->> '$.AutoStop', properties ->> '$.IdleShutdown') AS BOOLEAN) AS auto_stop,
         -- stated as not read; a list that never speaks of it is no such statement
         coalesce(json_type(properties, '$.AutoStop') = 'NULL' OR json_type(properties, '$.IdleShutdown') = 'NULL'
-            OR (json_type(properties, '$.AutoStop') IS NULL AND (properties ->> '$.LifecycleConfigName') <> ''), false) AS is_unread,
+            OR (json_type(properties, '$.AutoStop') IS NULL AND (properties ->> '$.LifecycleConfigName') <> ''), false)
+            AS is_unread,
         coalesce(lower(state) IN ('stopped', 'stopping', 'deleting', 'deleted', 'suspended', 'suspending'), false) AS is_stopped
     FROM findings.judged(['notebook.instance'], $today, $window_days)
     WHERE hours_seen > 0

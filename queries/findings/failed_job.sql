@@ -5,14 +5,14 @@ version: 1
 owner: finops-ledger
 order: 90
 why: >
-  A training, processing or transform job that failed is billed like one that succeeded. Its hours bought nothing: 'idle', confidence
-  high, by the provider's own word. One that was stopped did not get to its end: 'underused', confidence low. The money is spent,
-  so no saving is named. Completed and running jobs are 'active', so that every job has a verdict.
+  A training, processing or transform job that failed is billed like one that succeeded. Its hours bought nothing: 'idle',
+  confidence high, by the provider's own word. One that was stopped did not get to its end: 'underused', confidence low. The money
+  is spent, so no saving is named. Completed and running jobs are 'active', so that every job has a verdict.
 misses: >
   What a job left behind before its end: checkpoints of a failed one can be gone on from, and a model can be good enough when it
-  is stopped; stops by its tuning job are meant, and are 'active'. Failed attempts within a job that was tried again and succeeded.
-  How a job ended that no inventory has: it is 'active', confidence low, and 'unknown' where the inventory could not be read. So
-  are Azure's spot computers, which are billed without their jobs: 'active', confidence low.
+  is stopped; stops by its tuning job are meant, and are 'active'. Failed attempts within a job that was tried again and
+  succeeded. How a job ended that no inventory has: it is 'active', confidence low, and 'unknown' where the inventory could not be
+  read. So are Azure's spot computers, which are billed without their jobs: 'active', confidence low.
 recommended_action: >
   Read why it ended; mend it before the next run, and try it on little data or a small machine first. Write checkpoints.
 check:
@@ -29,7 +29,8 @@ WITH jobs AS (
             WHEN regexp_matches(lower(state), '(succeeded|completed)$') THEN 'completed'
             WHEN regexp_matches(lower(state), '(failed|expired)$') THEN 'failed'
             WHEN regexp_matches(lower(state), '(stopped|cancelled)$') THEN 'stopped'
-            WHEN regexp_matches(lower(state), '(running|inprogress|stopping|cancelling|pending|queued|starting|paused)$') THEN 'running'
+            WHEN regexp_matches(lower(state), '(running|inprogress|stopping|cancelling|pending|queued|starting|paused)$')
+                THEN 'running'
         END AS outcome,
         (properties ->> '$.TuningJobArn') IS NOT NULL AS is_tuned,
         nullif(trim(split_part(properties ->> '$.FailureReason', chr(10), 1)), '') AS failure,
@@ -68,7 +69,8 @@ failed_job AS (
             WHEN outcome = 'running' THEN 'it runs, for ' || findings.number(hours_seen) || ' billed hours so far'
             WHEN status = 'unknown' THEN 'no verdict: how it ended is not known: '
                 || coalesce('the inventory could not be read (' || problem || ')', 'the inventory does not say')
-            WHEN provider = 'Azure' THEN 'last billed on ' || last_day || '; what ran on it is not known, because Azure bills no jobs'
+            WHEN provider = 'Azure'
+                THEN 'last billed on ' || last_day || '; what ran on it is not known, because Azure bills no jobs'
             ELSE 'last billed on ' || last_day || '; how it ended is not known, because no inventory has it'
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)

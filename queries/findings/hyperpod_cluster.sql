@@ -4,12 +4,13 @@ title: HyperPod clusters whose accelerators do nothing, and training plans
 version: 2
 owner: finops-ledger
 why: >
-  A cluster of accelerators is the most expensive thing to forget, and it bills the same with and without a job. AWS measures nothing
-  of it by itself: DCGM or Container Insights do, by machine. All machines measured and never busy in the whole window: idle,
-  confidence high. None measured: 'unknown', with the money.
+  A cluster of accelerators is the most expensive thing to forget, and it bills the same with and without a job. AWS measures
+  nothing of it by itself: DCGM or Container Insights do, by machine. All machines measured and never busy in the whole window:
+  idle, confidence high. None measured: 'unknown', with the money.
 misses: >
-  Machines that were replaced in the window make the measuring incomplete: 'unknown'. Clusters that were deleted before the last billed
-  day are 'active'. A training plan is paid ahead, so nothing of it can be saved, and what runs on it is measured elsewhere: 'unknown'.
+  Machines that were replaced in the window make the measuring incomplete: 'unknown'. Clusters that were deleted before the last
+  billed day are 'active'. A training plan is paid ahead, so nothing of it can be saved, and what runs on it is measured
+  elsewhere: 'unknown'.
 recommended_action: >
   Look for running jobs; if there are none, delete the cluster or scale its instance groups to zero.
 check:
@@ -30,7 +31,8 @@ WITH billed AS (
         (   -- a cluster has machines without accelerators beside it, for its scheduler
             SELECT sum(CAST(g ->> '$.CurrentCount' AS INTEGER))
             FROM (SELECT unnest(CAST(properties -> '$.InstanceGroups' AS JSON[])) AS g)
-            WHERE coalesce(findings.has_accelerator(g ->> '$.InstanceType'), false) OR NOT coalesce(findings.has_accelerator(machine), false)
+            WHERE coalesce(findings.has_accelerator(g ->> '$.InstanceType'), false)
+               OR NOT coalesce(findings.has_accelerator(machine), false)
         ) AS counted_nodes,
         json_array_length(properties, '$.InstanceIds') AS listed_nodes
     FROM findings.judged(['training.hyperpod', 'training.plan'], $today, $window_days)
@@ -77,7 +79,8 @@ clusters AS (
         coalesce(b.counted_nodes, b.listed_nodes) AS nodes_expected,
         greatest(CASE b.device WHEN 'gpu' THEN b.gpu_most ELSE b.cpu_most END, m.nodes_most) AS busiest,
         findings.covers(CASE b.device WHEN 'gpu' THEN b.gpu_hours ELSE b.cpu_hours END, b.hours_seen, $measured_percent)
-            AND (b.device = 'cpu' OR b.gpu_parts = 0 OR b.gpu_parts >= coalesce(b.counted_nodes, b.listed_nodes, 1)) AS is_measured_whole
+            AND (b.device = 'cpu' OR b.gpu_parts = 0 OR b.gpu_parts >= coalesce(b.counted_nodes, b.listed_nodes, 1))
+            AS is_measured_whole
     FROM billed AS b
     LEFT JOIN measured AS m ON m.resource_key = b.resource_key
 ),
@@ -104,7 +107,8 @@ hyperpod_cluster AS (
         CASE status WHEN 'idle' THEN monthly_if_deleted END AS monthly_saving,
         currency,
         CASE
-            WHEN is_plan THEN 'no verdict: a training plan is paid ahead' || coalesce(', ' || (properties ->> '$.AvailableInstanceCount')
+            WHEN is_plan THEN 'no verdict: a training plan is paid ahead'
+                || coalesce(', ' || (properties ->> '$.AvailableInstanceCount')
                 || ' of its ' || (properties ->> '$.TotalInstanceCount') || ' instances were free when it was last listed', '')
             WHEN busiest >= $busy_percent THEN upper(device) || ' up to ' || findings.number(busiest) || ' percent in '
                 || $window_days || ' days'
@@ -126,7 +130,8 @@ hyperpod_cluster AS (
             ELSE ''
         END AS reason,
         json_merge_patch(evidence, json_object(
-            'busy_percent', $busy_percent, 'device', device, 'busiest_percent', CAST(busiest AS DOUBLE), 'metric_of_machines', metric,
+            'busy_percent', $busy_percent, 'device', device, 'busiest_percent', CAST(busiest AS DOUBLE),
+            'metric_of_machines', metric,
             'machines_measured', nodes_measured, 'machines_expected', nodes_expected, 'plan_ends', properties ->> '$.EndTime'
         )) AS evidence
     FROM verdicts

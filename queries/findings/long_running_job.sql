@@ -4,12 +4,12 @@ title: Training, processing and transform jobs that ran for more than a day
 version: 2
 owner: finops-ledger
 why: >
-  Long jobs on large machines are where a hung data loader costs most. One whose accelerators (on machines without any: whose CPUs)
-  were never busy in all the hours that were billed did nothing, confidence high. The window is the job's own hours.
+  Long jobs on large machines are where a hung data loader costs most. One whose accelerators (on machines without any: whose
+  CPUs) were never busy in all the hours that were billed did nothing, confidence high. The window is the job's own hours.
 misses: >
-  Jobs of a day or less; failed ones: the rule failed_job. A job that hung after it had worked is 'active'. An accelerator that was
-  not measured is 'unknown', however quiet the CPU. SageMaker adds up the cores of a CPU; the sum is compared as it is, so one busy
-  core counts as work. Platforms that bill without a resource id per job.
+  Jobs of a day or less; failed ones: the rule failed_job. A job that hung after it had worked is 'active'. An accelerator that
+  was not measured is 'unknown', however quiet the CPU. SageMaker adds up the cores of a CPU; the sum is compared as it is, so one
+  busy core counts as work. Platforms that bill without a resource id per job.
 recommended_action: >
   Look at the job's log and its GPU utilisation; while it runs and hangs, stop it. Set a maximum runtime, use checkpoints and spot
   capacity. (A processing or transform job has commands of its own: list-processing-jobs, stop-transform-job and so on.)
@@ -62,7 +62,8 @@ jobs AS (
         CASE WHEN coalesce(b.accelerated, false) OR b.gpu_hours > 0 THEN 'GPU' ELSE 'CPU' END AS device,
         h.measured_hosts,
         b.still_billed AND b.ended_at IS NULL
-            AND NOT coalesce(regexp_matches(lower(b.state), '(succeeded|completed|failed|expired|stopped|cancelled)$'), false) AS is_running
+            AND NOT coalesce(regexp_matches(lower(b.state), '(succeeded|completed|failed|expired|stopped|cancelled)$'), false)
+            AS is_running
     FROM billed AS b
     LEFT JOIN hosts AS h
         ON h.resource_key = b.resource_key
@@ -78,8 +79,8 @@ doubts AS (
             WHEN metrics_problem IS NOT NULL THEN 'its metrics could not be read (' || metrics_problem || ')'
             WHEN is_unnamed THEN 'its machine is not known'
             WHEN coalesce(measured_hours, 0) = 0 THEN 'its ' || device || ' was not measured'
-            WHEN NOT findings.covers(measured_hours, hours_seen, $measured_percent) THEN 'its ' || device || ' was measured in part ('
-                || findings.coverage(measured_hours, hours_seen) || ')'
+            WHEN NOT findings.covers(measured_hours, hours_seen, $measured_percent)
+                THEN 'its ' || device || ' was measured in part (' || findings.coverage(measured_hours, hours_seen) || ')'
             WHEN measured_hosts > 0 AND measured_hosts < hosts
                 THEN 'the ' || device || ' of ' || measured_hosts || ' of ' || hosts || ' hosts was measured'
         END AS doubt
@@ -106,10 +107,12 @@ long_running_job AS (
         currency,
         CASE status
             WHEN 'unknown' THEN 'no verdict: ' || doubt
-            ELSE device || CASE status WHEN 'idle' THEN ' never above ' ELSE ' up to ' END || findings.number(busiest) || ' percent in '
+            ELSE device || CASE status WHEN 'idle' THEN ' never above ' ELSE ' up to ' END
+                || findings.number(busiest) || ' percent in '
                 || findings.number(hours_seen) || ' hours (' || findings.coverage(measured_hours, hours_seen) || ')'
         END
-        || '; ran for ' || findings.number(hours_seen) || ' hours from ' || greatest(first_day, CAST(window_start AS DATE)) || ' to ' || last_day
+        || '; ran for ' || findings.number(hours_seen) || ' hours from '
+        || greatest(first_day, CAST(window_start AS DATE)) || ' to ' || last_day
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || CASE
             WHEN status = 'active' THEN ''

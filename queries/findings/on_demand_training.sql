@@ -4,13 +4,13 @@ title: Families of training jobs that never run on spot
 version: 1
 owner: finops-ledger
 why: >
-  Spot capacity costs a fraction and may be interrupted; training that writes checkpoints goes on where it was. A family is the runs
-  whose names differ in a date, a number or a hash at the end. Where it ran three times and never on spot, it is worth a question:
-  advice, confidence low. Its resource_id is family/ACCOUNT/NAME. Each run's money stands in the run's own finding, so this one
-  has no cost: the sum is in its reason and its evidence, and no dollar is counted twice.
+  Spot capacity costs a fraction and may be interrupted; training that writes checkpoints goes on where it was. A family is the
+  runs whose names differ in a date, a number or a hash at the end. Where it ran three times and never on spot, it is worth a
+  question: advice, confidence low. Its resource_id is family/ACCOUNT/NAME. Each run's money stands in the run's own finding, so
+  this one has no cost: the sum is in its reason and its evidence, and no dollar is counted twice.
 misses: >
-  Whether a job can be interrupted: only its owner knows. What spot costs: no bill says so before. Families whose names differ before
-  their end; jobs that the bill names by number and no inventory knows. Jobs in training plans are paid ahead and left out.
+  Whether a job can be interrupted: only its owner knows. What spot costs: no bill says so before. Families whose names differ
+  before their end; jobs that the bill names by number and no inventory knows. Jobs in training plans are paid ahead and left out.
 recommended_action: >
   Ask the owner whether a run may be interrupted; if so, write checkpoints and turn on managed spot training (AWS) or the SPOT
   scheduling strategy (Google) for the next run.
@@ -68,7 +68,8 @@ on_demand_training AS (
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_cost,
         CAST(NULL AS DECIMAL(38, 18)) AS monthly_saving,
         currency,
-        run_count || ' runs in ' || $window_days || ' days, none on spot; ' || findings.billed_words(hours, machines, cost, currency)
+        run_count || ' runs in ' || $window_days || ' days, none on spot; '
+            || findings.billed_words(hours, machines, cost, currency)
             || ' with the runs, so no cost is named here; no saving is named, because no bill tells the price on spot' AS reason,
         CAST(json_object(
             'window_days', $window_days,
