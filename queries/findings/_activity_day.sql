@@ -3,7 +3,7 @@
 WITH signals (metric, signal, is_sum_over_gpus) AS (
     VALUES
         ('invocations', 'requests', false), ('inferences', 'requests', false), ('requests', 'requests', false),
-        ('requestcount', 'requests', false), ('request_count', 'requests', false), ('azureopenairequests', 'requests', false),
+        ('requestcount', 'requests', false), ('prediction_count', 'requests', false), ('response_count', 'requests', false), ('request_count', 'requests', false), ('azureopenairequests', 'requests', false),
         ('requestsperminute', 'requests', false), ('model_invocation_count', 'requests', false),
         ('modelrequests', 'requests', false), ('consumedreadrequestsunits', 'requests', false),
         ('consumedwriterequestsunits', 'requests', false), ('clientconnections', 'requests', false),
@@ -72,13 +72,13 @@ components AS (
     WHERE resource_type = 'AWS::SageMaker::InferenceComponent'
 ),
 
-activity_day AS (
+per_metric AS (
     SELECT
         m.resource_key,
         m.signal,
+        m.metric,
         m.day,
         bool_and(m.is_sum_over_gpus) AS is_sum_over_gpus,
-        array_to_string(list_sort(list_distinct(list(m.metric))), ', ') AS metric,
         greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NULL),
                  sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NOT NULL)) AS total,
         -- the greatest value; where only an average was kept, that
@@ -103,7 +103,28 @@ activity_day AS (
     WHERE r.created_at IS NULL OR CAST(m.day AS TIMESTAMP) >= r.created_at
        -- no two jobs share a name, and most live for a day
        OR (regexp_matches(r.resource_type, 'Job$|TrainingPipeline$') AND m.day >= CAST(r.created_at AS DATE))
-    GROUP BY m.resource_key, m.signal, m.day
+    GROUP BY m.resource_key, m.signal, m.metric, m.day
+),
+
+activity_day AS (
+    SELECT
+        resource_key, signal, day,
+        bool_and(is_sum_over_gpus) AS is_sum_over_gpus,
+        array_to_string(list_sort(list(metric)), ', ') AS metric,
+        -- two metrics of requests count the same calls; tokens in and out are different ones
+        CASE signal WHEN 'tokens' THEN sum(total) ELSE max(total) END AS total,
+        max(most) AS most,
+        bool_or(is_greatest) AS is_greatest,
+        max(p95) AS p95,
+        bool_or(is_p95_known) AS is_p95_known,
+        max(hour_most) AS hour_most,
+        max(hour_least) AS hour_least,
+        max(hours) AS hours,
+        max(part_hours) AS part_hours,
+        list_distinct(flatten(list(parts))) AS parts,
+        list_distinct(flatten(list(active_parts))) AS active_parts
+    FROM per_metric
+    GROUP BY resource_key, signal, day
 )
 
 SELECT * FROM activity_day

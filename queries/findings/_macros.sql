@@ -50,6 +50,16 @@ CREATE OR REPLACE MACRO findings.words(list) AS
 CREATE OR REPLACE MACRO findings.both(first, last) AS
     CASE WHEN first = last THEN first ELSE first || ', ' || last END;
 
+-- Which service lists a resource, as inventory.reads names it. Of an id that does not say it, NULL.
+CREATE OR REPLACE MACRO findings.service_of(resource_key) AS
+    CASE
+        WHEN regexp_matches(resource_key, '^(i|cr)-[0-9a-f]+$') THEN 'ec2'
+        WHEN regexp_matches(resource_key, '^(vol|snap)-[0-9a-f]+$') THEN 'ebs'
+        WHEN starts_with(resource_key, 'arn:') THEN
+            CASE split_part(resource_key, ':', 3) WHEN 'elasticfilesystem' THEN 'efs' ELSE split_part(resource_key, ':', 3) END
+        WHEN starts_with(resource_key, '//') THEN regexp_extract(resource_key, '^//([^./]+)', 1)
+    END;
+
 -- cost × 730.5 ÷ hours. DuckDB divides decimals as floating point, so this divides whole numbers: 10^-12 of the currency,
 -- rounded half up at the twelfth decimal.
 CREATE OR REPLACE MACRO findings.monthly(cost, window_days) AS
@@ -319,8 +329,8 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             r.properties,
             r.seen_at,
             coalesce(greatest(r.created_at, r.changed_at), CAST(b.first_day AS TIMESTAMP)) AS since,
-            m.metrics_problem,
-            m.inventory_problem,
+            coalesce(m.metrics_problem, m.metrics_problems[findings.service_of(b.resource_key)]) AS metrics_problem,
+            coalesce(m.inventory_problem, m.inventory_problems[findings.service_of(b.resource_key)]) AS inventory_problem,
             coalesce(m.metrics_read, false) AS metrics_read,
             coalesce(m.inventory_read, false) AS inventory_read,
             a.* EXCLUDE (resource_key, evidence, gpu_most, gpu_p95, gpu_is_sum, gpu_memory_p95, gpu_memory_is_sum),

@@ -1,4 +1,5 @@
--- Could the inventory and the metrics be read where billed resources are? A problem counts unless the same was read in another way.
+-- Could the inventory and the metrics be read where billed resources are, and of which service not? A problem counts unless the same
+-- was read in another way. Metrics are asked for what the inventory lists: where a service's list was denied, so are its metrics.
 WITH places AS (
     SELECT DISTINCT provider, account_id, region FROM findings.resource_day
 ),
@@ -6,6 +7,7 @@ WITH places AS (
 reads AS (
     SELECT
         p.provider, p.account_id, p.region, r.covers, r.service,
+        r.service IN ('sagemaker', 'bedrock', 'ec2', 'ebs', 'efs', 'aiplatform', 'notebooks', 'tpu', 'compute') AS is_own,
         bool_or(r.outcome IN ('complete', 'empty')) AS is_read,
         bool_or(r.outcome IN ('complete', 'empty', 'unsupported')) AS is_settled,
         string_agg(DISTINCT r.outcome || coalesce(': ' || r.what, ''), '; ' ORDER BY r.outcome || coalesce(': ' || r.what, ''))
@@ -28,10 +30,15 @@ seen AS (
 monitoring AS (
     SELECT
         p.provider, p.account_id, p.region,
+        -- of one service: its own resources'. Of any other (cloudwatch, monitoring, prometheus): whatever is there
+        map_from_entries(coalesce(list((r.service, r.service || ' ' || r.problem) ORDER BY r.service)
+            FILTER (r.covers = 'metrics' AND NOT r.is_settled AND r.is_own), [])) AS metrics_problems,
+        map_from_entries(coalesce(list((r.service, r.service || ' ' || r.problem) ORDER BY r.service)
+            FILTER (r.covers = 'inventory' AND NOT r.is_settled AND r.is_own), [])) AS inventory_problems,
         string_agg(r.service || ' ' || r.problem, '; ' ORDER BY r.service)
-            FILTER (r.covers = 'metrics' AND NOT r.is_settled) AS metrics_problem,
+            FILTER (r.covers = 'metrics' AND NOT r.is_settled AND NOT r.is_own) AS metrics_problem,
         string_agg(r.service || ' ' || r.problem, '; ' ORDER BY r.service)
-            FILTER (r.covers = 'inventory' AND NOT r.is_settled) AS inventory_problem,
+            FILTER (r.covers = 'inventory' AND NOT r.is_settled AND NOT r.is_own) AS inventory_problem,
         coalesce(bool_or(r.covers = 'metrics' AND r.is_read), false) OR any_value(s.account_id) IS NOT NULL AS metrics_read,
         coalesce(bool_or(r.covers = 'inventory' AND r.is_read), false) AS inventory_read
     FROM places AS p

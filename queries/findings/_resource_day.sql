@@ -15,7 +15,7 @@ WITH ml_resources AS (
 
 -- created_at only where the resource is known: bills of a dead namesake are not its own
 known AS (
-    SELECT a.alias, a.resource_key, r.created_at
+    SELECT a.alias, a.resource_key, r.created_at, r.resource_type AS inventory_type
     FROM findings.alias AS a
     JOIN findings.resource AS r ON r.resource_key = a.resource_key
     WHERE NOT a.is_name
@@ -31,7 +31,9 @@ dimensions AS (
         coalesce(ResourceId, CapacityReservationId) AS resource_id,
         ResourceName AS resource_name,
         ResourceType AS resource_type,
-        x_WorkloadKind AS workload_kind,
+        -- a Workbench machine is billed as the virtual machine that it is: only the inventory knows better
+        CASE WHEN k.inventory_type = 'notebooks.googleapis.com/Instance' AND (x_WorkloadKind IS NULL OR x_WorkloadKind = 'gpu.gce')
+             THEN 'notebook.instance' ELSE x_WorkloadKind END AS workload_kind,
         coalesce(
             x_InstanceType,
             nullif(regexp_extract(coalesce(x_UsageType, SkuMeter), '(ml\.)?[a-z][a-z0-9-]*\.[0-9a-z-]+$'), ''),
