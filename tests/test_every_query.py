@@ -141,11 +141,11 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_money_as_floating_point_is_refused(tmp_path: Path) -> None:
-    rule = CATALOGUE.get("unused_capacity_reservation", "findings")
+    rule = CATALOGUE.get("unused_reservation", "findings")
     text = rule.path.read_text().replace("CAST(unused_cost AS DECIMAL(38, 18)) AS cost_in_window",
                                          "CAST(unused_cost AS DOUBLE) AS cost_in_window")  # fmt: skip
     with pytest.raises(QueryFileError, match="money, hours and weights are DECIMAL, never DOUBLE"):
-        check_catalogue(overlay(tmp_path, findings__unused_capacity_reservation=text))
+        check_catalogue(overlay(tmp_path, findings__unused_reservation=text))
 
 
 def test_a_finding_per_resource(tmp_path: Path) -> None:
