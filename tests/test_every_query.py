@@ -13,8 +13,8 @@ from finops.errors import QueryFileError
 from finops.pipeline.build import build
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import check_catalogue
-from finops.rules.header import LAYERS, QueryFile, read_query
 from finops.rules.finding import find
+from finops.rules.header import LAYERS, QueryFile, read_query
 
 QUERIES = list(CATALOGUE)
 RULES = [query for query in QUERIES if query.layer in ("classify", "allocate", "findings", "checks")]
