@@ -329,8 +329,10 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             r.properties,
             r.seen_at,
             coalesce(greatest(r.created_at, r.changed_at), CAST(b.first_day AS TIMESTAMP)) AS since,
-            coalesce(m.metrics_problem, m.metrics_problems[findings.service_of(b.resource_key)]) AS metrics_problem,
-            coalesce(m.inventory_problem, m.inventory_problems[findings.service_of(b.resource_key)]) AS inventory_problem,
+            -- that of its own service first: denied tags must not hide a denied list
+            nullif(concat_ws('; ', m.metrics_problems[findings.service_of(b.resource_key)], m.metrics_problem), '') AS metrics_problem,
+            nullif(concat_ws('; ', m.inventory_problems[findings.service_of(b.resource_key)], m.inventory_problem), '')
+                AS inventory_problem,
             coalesce(m.metrics_read, false) AS metrics_read,
             coalesce(m.inventory_read, false) AS inventory_read,
             a.* EXCLUDE (resource_key, evidence, gpu_most, gpu_p95, gpu_is_sum, gpu_memory_p95, gpu_memory_is_sum),
