@@ -38,31 +38,29 @@ metrics AS (
 ),
 
 told AS (
-    SELECT m.metric, s.signal, s.is_sum_over_gpus
+    SELECT m.metric, s.signal, s.is_sum_over_gpus, ROW_NUMBER() OVER (ORDER BY m.metric) AS metric_number
     FROM metrics AS m
     JOIN signals AS s ON m.folded = s.metric OR ends_with(m.folded, '/' || s.metric)
     QUALIFY ROW_NUMBER() OVER (PARTITION BY m.metric ORDER BY length(s.metric) DESC) = 1
 ),
 
-measured AS (
-    SELECT
-        coalesce(a.resource_key, ledger.resource_key(u.resource_id)) AS resource_key,
-        t.signal,
-        t.is_sum_over_gpus,
-        u.metric,
-        coalesce(u.statistic, CASE WHEN t.signal IN ('requests', 'tokens') THEN 'Sum' ELSE 'Maximum' END) AS statistic,
-        u.part,
-        u.day,
-        u.value,
-        coalesce(u.samples, 24) AS samples
-    FROM utilisation.daily AS u
-    JOIN told AS t ON t.metric = u.metric
+keyed AS (
+    SELECT u.resource_id, coalesce(a.resource_key, ledger.resource_key(u.resource_id)) AS resource_key
+    FROM (SELECT DISTINCT resource_id FROM utilisation.daily) AS u
     LEFT JOIN findings.alias AS a ON a.alias = ledger.resource_key(u.resource_id)
-    WHERE u.day >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER) AND u.day < CAST($today AS DATE)
-      AND coalesce(u.samples, 24) > 0
-      -- what is counted is added up, and its average is no count; a percentage is never added up, and its least proves nothing
-      AND CASE WHEN t.signal IN ('requests', 'tokens') THEN coalesce(u.statistic, 'Sum') IN ('Sum', 'HourMaximum', 'HourMinimum')
-               ELSE coalesce(u.statistic, 'Maximum') NOT IN ('Sum', 'SampleCount', 'Minimum', 'HourMaximum', 'HourMinimum') END
+),
+
+-- whose it is, and from which day on, once for each id: rows are put together by number, which takes half of the time
+resources AS (
+    SELECT
+        k.resource_id, k.resource_key, dense_rank() OVER (ORDER BY k.resource_key) AS resource_number,
+        -- no two jobs share a name, and most live for a day
+        CASE WHEN r.created_at IS NULL THEN CAST($today AS DATE) - CAST($horizon_days AS INTEGER)
+             WHEN regexp_matches(r.resource_type, 'Job$|TrainingPipeline$') OR r.created_at = date_trunc('day', r.created_at)
+                 THEN CAST(r.created_at AS DATE)
+             ELSE CAST(r.created_at AS DATE) + 1 END AS first_day
+    FROM keyed AS k
+    LEFT JOIN findings.resource AS r ON r.resource_key = k.resource_key
 ),
 
 -- a request to an inference component is one of its endpoint's variant too
@@ -72,15 +70,34 @@ components AS (
     WHERE resource_type = 'AWS::SageMaker::InferenceComponent'
 ),
 
+measured AS (
+    SELECT
+        r.resource_number,
+        t.metric_number,
+        coalesce(u.statistic, CASE WHEN t.signal IN ('requests', 'tokens') THEN 'Sum' ELSE 'Maximum' END) AS statistic,
+        u.part,
+        c.part IS NOT NULL AS is_component,
+        u.day,
+        u.value,
+        coalesce(u.samples, 24) AS samples
+    FROM utilisation.daily AS u
+    JOIN told AS t ON t.metric = u.metric
+    JOIN resources AS r ON r.resource_id = u.resource_id
+    LEFT JOIN components AS c ON c.endpoint_key = r.resource_key AND c.part = u.part
+    WHERE u.day >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER) AND u.day < CAST($today AS DATE) AND u.day >= r.first_day
+      AND coalesce(u.samples, 24) > 0
+      -- what is counted is added up, and its average is no count; a percentage is never added up, and its least proves nothing
+      AND CASE WHEN t.signal IN ('requests', 'tokens') THEN coalesce(u.statistic, 'Sum') IN ('Sum', 'HourMaximum', 'HourMinimum')
+               ELSE coalesce(u.statistic, 'Maximum') NOT IN ('Sum', 'SampleCount', 'Minimum', 'HourMaximum', 'HourMinimum') END
+),
+
 per_metric AS (
     SELECT
-        m.resource_key,
-        m.signal,
-        m.metric,
+        m.resource_number,
+        m.metric_number,
         m.day,
-        bool_and(m.is_sum_over_gpus) AS is_sum_over_gpus,
-        greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NULL),
-                 sum(m.value) FILTER (m.statistic = 'Sum' AND c.part IS NOT NULL)) AS total,
+        greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND NOT m.is_component),
+                 sum(m.value) FILTER (m.statistic = 'Sum' AND m.is_component)) AS total,
         -- the greatest value; where only an average was kept, that
         coalesce(max(m.value) FILTER (m.statistic IN ('Maximum', 'Sum')), max(m.value) FILTER (m.statistic = 'p95'),
                  max(m.value)) AS most,
@@ -88,25 +105,44 @@ per_metric AS (
         -- what 95 percent of the hours stay below; where nobody knows, the greatest
         coalesce(max(m.value) FILTER (m.statistic = 'p95'), max(m.value) FILTER (m.statistic = 'Maximum'), max(m.value)) AS p95,
         bool_or(m.statistic IN ('p95', 'Maximum')) AS is_p95_known,
-        greatest(sum(m.value) FILTER (m.statistic = 'HourMaximum' AND c.part IS NULL),
-                 sum(m.value) FILTER (m.statistic = 'HourMaximum' AND c.part IS NOT NULL)) AS hour_most,
-        greatest(sum(m.value) FILTER (m.statistic = 'HourMinimum' AND c.part IS NULL),
-                 sum(m.value) FILTER (m.statistic = 'HourMinimum' AND c.part IS NOT NULL)) AS hour_least,
+        greatest(sum(m.value) FILTER (m.statistic = 'HourMaximum' AND NOT m.is_component),
+                 sum(m.value) FILTER (m.statistic = 'HourMaximum' AND m.is_component)) AS hour_most,
+        greatest(sum(m.value) FILTER (m.statistic = 'HourMinimum' AND NOT m.is_component),
+                 sum(m.value) FILTER (m.statistic = 'HourMinimum' AND m.is_component)) AS hour_least,
         least(24, max(m.samples)) AS hours,
         -- hours of all parts: two variants have 48 in a day
         sum(least(24, m.samples)) FILTER (m.statistic = 'Sum') AS part_hours,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL)) AS parts,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL AND m.value > 0)) AS active_parts
     FROM measured AS m
-    LEFT JOIN findings.resource AS r ON r.resource_key = m.resource_key
-    LEFT JOIN components AS c ON c.endpoint_key = m.resource_key AND c.part = m.part
-    WHERE r.created_at IS NULL OR CAST(m.day AS TIMESTAMP) >= r.created_at
-       -- no two jobs share a name, and most live for a day
-       OR (regexp_matches(r.resource_type, 'Job$|TrainingPipeline$') AND m.day >= CAST(r.created_at AS DATE))
-    GROUP BY m.resource_key, m.signal, m.metric, m.day
+    GROUP BY m.resource_number, m.metric_number, m.day
+),
+
+-- most signals of a resource have one metric; of the others the metrics are put together
+pairs AS (
+    SELECT p.resource_number, p.metric_number, t.signal, t.metric, t.is_sum_over_gpus,
+           count(*) OVER (PARTITION BY p.resource_number, t.signal) AS metrics
+    FROM (SELECT DISTINCT resource_number, metric_number FROM per_metric) AS p
+    JOIN told AS t ON t.metric_number = p.metric_number
+),
+
+keys AS (
+    SELECT DISTINCT resource_number, resource_key FROM resources
+),
+
+named AS (
+    SELECT k.resource_key, s.signal, p.day, s.is_sum_over_gpus, s.metric, s.metrics,
+           p.* EXCLUDE (resource_number, metric_number, day)
+    FROM per_metric AS p
+    JOIN pairs AS s ON s.resource_number = p.resource_number AND s.metric_number = p.metric_number
+    JOIN keys AS k ON k.resource_number = p.resource_number
 ),
 
 activity_day AS (
+    SELECT * EXCLUDE (metrics) REPLACE (coalesce(parts, []) AS parts, coalesce(active_parts, []) AS active_parts)
+    FROM named
+    WHERE metrics = 1
+    UNION ALL BY NAME
     SELECT
         resource_key, signal, day,
         bool_and(is_sum_over_gpus) AS is_sum_over_gpus,
@@ -123,7 +159,8 @@ activity_day AS (
         max(part_hours) AS part_hours,
         list_distinct(flatten(list(parts))) AS parts,
         list_distinct(flatten(list(active_parts))) AS active_parts
-    FROM per_metric
+    FROM named
+    WHERE metrics > 1
     GROUP BY resource_key, signal, day
 )
 
