@@ -16,7 +16,8 @@ reads AS (
     JOIN inventory.reads AS r
         ON (r.provider IS NULL OR ledger.provider_of(r.provider) = p.provider)
        AND r.account_id = p.account_id
-       AND (r.region IS NULL OR r.region = '' OR r.region = 'global' OR r.region = p.region)
+       -- a zone's reading is one of its region
+       AND (r.region IS NULL OR r.region = '' OR r.region = 'global' OR r.region = p.region OR starts_with(r.region, p.region || '-'))
     GROUP BY p.provider, p.account_id, p.region, r.covers, r.service
 ),
 

@@ -15,7 +15,7 @@ WITH ml_resources AS (
 
 -- created_at only where the resource is known: bills of a dead namesake are not its own
 known AS (
-    SELECT a.alias, a.resource_key, r.created_at, r.resource_type AS inventory_type
+    SELECT a.alias, a.resource_key, r.created_at, r.region, r.resource_type AS inventory_type
     FROM findings.alias AS a
     JOIN findings.resource AS r ON r.resource_key = a.resource_key
     WHERE NOT a.is_name
@@ -27,7 +27,13 @@ dimensions AS (
         x_DimensionId AS dimension_id,
         ledger.provider_of(coalesce(HostProviderName, ProviderName, ServiceProviderName)) AS provider,
         SubAccountId AS account_id,
-        RegionId AS region,
+        -- some bills leave it out; an id may say it
+        coalesce(
+            RegionId,
+            nullif(regexp_extract(ResourceId, '^arn:[^:]*:[^:]*:([^:]+):', 1), ''),
+            nullif(regexp_extract(ResourceId, '/(?:locations|regions|zones)/([a-z]+-[a-z]+[0-9]+)', 1), ''),
+            k.region
+        ) AS region,
         coalesce(ResourceId, CapacityReservationId) AS resource_id,
         ResourceName AS resource_name,
         ResourceType AS resource_type,

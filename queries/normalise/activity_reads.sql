@@ -23,5 +23,13 @@ reads:
   service: text
   what: text
 */
-SELECT provider, account_id, nullif(region, '') AS region, service, covers, lower(outcome) AS outcome, what, next_step
+SELECT
+    provider,
+    account_id,
+    CASE WHEN lower(region) NOT IN ('', '*', 'all', 'any', 'global') THEN lower(region) END AS region,
+    regexp_replace(lower(service), '\.(googleapis|amazonaws)\.com$', '') AS service,
+    lower(covers) AS covers,
+    lower(outcome) AS outcome,
+    what,
+    next_step
 FROM delivered

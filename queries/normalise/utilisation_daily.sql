@@ -9,7 +9,7 @@ why: >
   the names that their provider gives them, such as Invocations or GPUUtilization.
 misses: >
   A day without a row is not measured, and is not zero. Without a statistic, counts are taken as the day's sum and percentages as
-  the day's maximum.
+  the day's maximum. Samples are hours; where most days of a metric have more than 24, they are minutes, or five of them, and so on.
 yields: utilisation
 detect: [resource_id, metric, day, value]
 reads:
@@ -22,15 +22,27 @@ reads:
   unit: text
   value: number
 */
+-- how many samples of a metric make a whole day: as most of its days have, rounded up to what monitoring is set to
+WITH periods AS (
+    SELECT metric, list_min(list_filter([24, 48, 96, 144, 288, 1440, 8640, 86400], lambda each: each >= mode(samples))) AS of_a_day
+    FROM delivered
+    WHERE samples > 0
+    GROUP BY metric
+)
+
 SELECT
-    resource_id,
-    metric,
-    nullif(statistic, '') AS statistic,
-    nullif(part, '') AS part,
-    CAST(day AS DATE) AS day,
-    CASE WHEN lower(unit) IN ('1', 'ratio', '10^2.%') AND coalesce(statistic, '') <> 'Sum' THEN 100 * value ELSE value END AS value,
-    CASE WHEN lower(unit) IN ('1', 'ratio', '10^2.%') AND coalesce(statistic, '') <> 'Sum' THEN 'Percent' ELSE unit END AS unit,
+    d.resource_id,
+    d.metric,
+    nullif(d.statistic, '') AS statistic,
+    nullif(d.part, '') AS part,
+    CAST(d.day AS DATE) AS day,
+    CASE WHEN lower(d.unit) IN ('1', 'ratio', '10^2.%') AND coalesce(d.statistic, '') <> 'Sum' THEN 100 * d.value ELSE d.value END
+        AS value,
+    CASE WHEN lower(d.unit) IN ('1', 'ratio', '10^2.%') AND coalesce(d.statistic, '') <> 'Sum' THEN 'Percent' ELSE d.unit END AS unit,
     -- how many hours of the day were measured; not said, or one value for the day: all of them
-    CAST(CASE WHEN samples IS NULL OR samples = 1 THEN 24 ELSE samples END AS BIGINT) AS samples
-FROM delivered
-WHERE value IS NOT NULL
+    CAST(CASE WHEN d.samples IS NULL OR d.samples = 1 THEN 24
+              WHEN p.of_a_day > 24 THEN floor(least(24, d.samples * 24 / p.of_a_day))
+              ELSE d.samples END AS BIGINT) AS samples
+FROM delivered AS d
+LEFT JOIN periods AS p ON p.metric = d.metric
+WHERE d.value IS NOT NULL
