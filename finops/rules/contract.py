@@ -190,7 +190,7 @@ _READS = re.compile(
 
 
 def _command_problems(key: str, commands: object) -> Iterator[str]:
-    """What is wrong with the commands that a rule recommends, by provider."""
+    """What is wrong with the commands that a rule recommends, by provider or provider and kind of resource."""
     if not isinstance(commands, dict) or not all(isinstance(text, str) for text in commands.values()):
         yield f"{key} must be 'PROVIDER: command' lines"
         return

@@ -18,6 +18,10 @@ LONGEST_LOOK_BACK = 45
 """Days of charges that findings may look at, unless a window asks for more: a window of 30 days and what was before it."""
 
 
+STARTS = ("findings.resource_day", "findings.commitment_day")
+"""What was billed: a rule that reads one of them finds nothing where it is empty."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """A rule with the values of one scope."""
@@ -41,7 +45,10 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
         "CREATE OR REPLACE TEMP TABLE verdict AS SELECT *, 0 AS place, '' AS scope_kind, '' AS scope_name, 0 AS found_by "
         "FROM findings.findings LIMIT 0"
     )
-    found = [_note(con, trial, number) for number, trial in enumerate(trials)]
+    nothing = {table for table in STARTS if not count(con, f"FROM {table}")}
+    found = [
+        0 if _starts_from(trial.query, nothing) else _note(con, trial, number) for number, trial in enumerate(trials)
+    ]
     _name_teams(con)
     _keep_scopes(con, [trial for trial in trials if trial.kind])
     _keep_gravest(con, today)
@@ -53,6 +60,12 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
     con.execute("DROP TABLE IF EXISTS temp.found")
     con.execute("DROP TABLE temp.verdict")
     return list(outcomes.values())
+
+
+def _starts_from(query: QueryFile, nothing: set[str]) -> bool:
+    """Does the rule read of the bill only tables that are empty?"""
+    starts = set(STARTS).intersection(query.extra.get("reads") or [])
+    return bool(starts) and starts <= nothing
 
 
 def _trials(con: Connection, query: QueryFile, params: Params, today: date) -> Iterator[Trial]:
@@ -90,9 +103,11 @@ def _note(con: Connection, trial: Trial, number: int) -> int:
             f.*,
             concat_ws(chr(10), CASE WHEN f.status = 'active' THEN 'Nothing to do.' ELSE $action END,
                 CASE WHEN f.status IN ('idle', 'underused', 'unknown') THEN 'Check: ' || findings.command(
-                    map($check_providers, $checks)[f.provider], f.resource_id, f.account_id, f.region) END,
+                    coalesce(map($check_for, $checks)[f.provider || ' ' || findings.kind_of(f.resource_id)],
+                        map($check_for, $checks)[f.provider]), f.resource_id, f.account_id, f.region) END,
                 CASE WHEN f.status IN ('idle', 'underused') THEN 'Change: ' || findings.command(
-                    map($change_providers, $changes)[f.provider], f.resource_id, f.account_id, f.region) END
+                    coalesce(map($change_for, $changes)[f.provider || ' ' || findings.kind_of(f.resource_id)],
+                        map($change_for, $changes)[f.provider]), f.resource_id, f.account_id, f.region) END
             ) AS recommended_action,
             $place AS place, $kind AS scope_kind, $name AS scope_name, $number AS found_by
         FROM temp.found AS f
@@ -113,9 +128,9 @@ def _note(con: Connection, trial: Trial, number: int) -> int:
 
 
 def _commands(query: QueryFile, key: str) -> dict[str, list[str]]:
-    """The commands of a header, by provider, as two lists."""
+    """The commands of a header, by provider or provider and kind of resource, as two lists."""
     commands = query.extra.get(key) or {"": ""}
-    return {f"{key}_providers": list(commands), f"{key}s": [str(text).strip() for text in commands.values()]}
+    return {f"{key}_for": list(commands), f"{key}s": [str(text).strip() for text in commands.values()]}
 
 
 def _keep_scopes(con: Connection, scoped: Sequence[Trial]) -> None:

@@ -23,14 +23,23 @@ CREATE OR REPLACE MACRO findings.shell(word) AS
     CASE WHEN regexp_full_match(word, '[A-Za-z0-9_./:@=+,-]+') THEN word
          ELSE '''' || replace(word, '''', '''\''''') || '''' END;
 
--- A rule's command for one resource: {id}, {name} (the end of the id), {account}, {region}, {zone}, and {path1} to {path4}, the parts
--- of an id after its type: app/{path1}/{path2}/{path3}/{path4}.
+-- What kind of thing an id names, in the provider's word: training-job, volume, customJobs.
+CREATE OR REPLACE MACRO findings.kind_of(id) AS
+    CASE
+        WHEN starts_with(id, 'arn:') THEN regexp_extract(split_part(id, ':', 6), '^[^/]+')
+        WHEN starts_with(id, '/') THEN regexp_extract(id, '([^/]+)/[^/]+$', 1)
+        ELSE CASE split_part(id, '-', 1) WHEN 'vol' THEN 'volume' WHEN 'snap' THEN 'snapshot' WHEN 'fs' THEN 'file-system' ELSE '' END
+    END;
+
+-- A rule's command for one resource: {id}, {name} (the end of the id), {parent} (what it is in), {account}, {region}, {zone}, and
+-- {path1} to {path4}, the parts of an id after its type: app/{path1}/{path2}/{path3}/{path4}.
 CREATE OR REPLACE MACRO findings.command(template, id, account, region) AS
     nullif(list_reduce(
         [
             {'name': '', 'word': template},
             {'name': '{id}', 'word': id},
             {'name': '{name}', 'word': regexp_extract(id, '[^/:]+$')},
+            {'name': '{parent}', 'word': regexp_extract(id, '([^/]+)/[^/]+/[^/]+$', 1)},
             {'name': '{account}', 'word': account},
             {'name': '{region}', 'word': region},
             {'name': '{zone}', 'word': regexp_extract(id, '/(?:zones|locations)/([^/]+)', 1)},

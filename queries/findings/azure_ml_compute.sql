@@ -15,7 +15,7 @@ recommended_action: >
 check:
   Azure: az resource show --ids {id}
 change:
-  Azure: az ml compute stop --name {name} --resource-group {path4} --workspace-name WORKSPACE
+  Azure: az ml compute stop --name {name} --resource-group {path4} --workspace-name {parent} --subscription {account}
 params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today in which nothing was done.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}

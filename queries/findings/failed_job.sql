@@ -1,7 +1,7 @@
 /*
 id: failed_job
 title: Jobs that failed or were stopped, and what their hours cost
-version: 1
+version: 2
 owner: finops-ledger
 order: 90
 why: >
@@ -16,8 +16,11 @@ misses: >
 recommended_action: >
   Read why it ended; mend it before the next run, and try it on little data or a small machine first. Write checkpoints.
 check:
-  AWS: aws sagemaker list-training-jobs --name-contains {name} --region {region}
-  GCP: gcloud ai custom-jobs describe {name} --region={region} --project={account}
+  AWS training-job: aws sagemaker describe-training-job --training-job-name {name} --region {region}
+  AWS processing-job: aws sagemaker describe-processing-job --processing-job-name {name} --region {region}
+  AWS transform-job: aws sagemaker describe-transform-job --transform-job-name {name} --region {region}
+  GCP customJobs: gcloud ai custom-jobs describe {name} --region={region} --project={account}
+  GCP hyperparameterTuningJobs: gcloud ai hp-tuning-jobs describe {name} --region={region} --project={account}
 params:
   window_days: {type: integer, default: 30, unit: days, help: The days before today in which the job was billed.}
 reads: [findings.resource_day, findings.account_day, findings.resource, findings.monitoring]

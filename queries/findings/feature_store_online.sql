@@ -13,6 +13,7 @@ misses: >
 recommended_action: >
   Ask who reads it; then delete the online store, or sync its features only when they are needed. The offline store stays.
 check:
+  AWS feature-group: aws sagemaker describe-feature-group --feature-group-name {name} --region {region}
   GCP: gcloud asset list --project={account} --asset-types='aiplatform.googleapis.com/Feature.*'
 params:
   window_days: {type: integer, default: 30, unit: days, help: The days before today in which nobody asked.}

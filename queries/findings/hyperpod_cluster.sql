@@ -1,7 +1,7 @@
 /*
 id: hyperpod_cluster
 title: HyperPod clusters whose accelerators do nothing, and training plans
-version: 2
+version: 3
 owner: finops-ledger
 why: >
   A cluster of accelerators is the most expensive thing to forget, and it bills the same with and without a job. AWS measures
@@ -14,9 +14,10 @@ misses: >
 recommended_action: >
   Look for running jobs; if there are none, delete the cluster or scale its instance groups to zero.
 check:
-  AWS: aws sagemaker list-cluster-nodes --cluster-name {id} --region {region}
+  AWS cluster: aws sagemaker list-cluster-nodes --cluster-name {id} --region {region}
+  AWS training-plan: aws sagemaker describe-training-plan --training-plan-name {name} --region {region}
 change:
-  AWS: aws sagemaker delete-cluster --cluster-name {id} --region {region}
+  AWS cluster: aws sagemaker delete-cluster --cluster-name {id} --region {region}
 params:
   window_days: {type: integer, default: 7, unit: days, help: The days before today that are looked at.}
   busy_percent: {type: integer, default: 5, unit: percent, help: An accelerator that never reached this share was not used.}

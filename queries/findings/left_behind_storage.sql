@@ -1,7 +1,7 @@
 /*
 id: left_behind_storage
 title: Storage that outlived what it was made for
-version: 1
+version: 2
 owner: finops-ledger
 why: >
   Volumes, snapshots and file systems are billed on when machines, notebooks and Studio domains are gone. What is attached, and
@@ -13,8 +13,19 @@ misses: >
   that waits for its pod look left behind. Since when an EBS volume is unattached, AWS does not say. Snapshots that a backup plan or
   an image keeps are left out. Model artefacts that nobody serves: the bill knows buckets, and no objects in them.
 recommended_action: >
-  Ask the owner; snapshot what may still be needed, then delete it: 'aws ec2 delete-volume', 'aws ec2 delete-snapshot', 'aws efs
-  delete-file-system' (its mount targets first), 'gcloud compute disks delete'.
+  Ask the owner; snapshot what may still be needed, then delete it. A file system's mount targets go first.
+check:
+  AWS volume: aws ec2 describe-volumes --volume-ids {name} --region {region}
+  AWS snapshot: aws ec2 describe-snapshots --snapshot-ids {name} --region {region}
+  AWS file-system: aws efs describe-file-systems --file-system-id {name} --region {region}
+  GCP disks: gcloud compute disks describe {name} --zone={zone} --project={account}
+  GCP snapshots: gcloud compute snapshots describe {name} --project={account}
+change:
+  AWS volume: aws ec2 delete-volume --volume-id {name} --region {region}
+  AWS snapshot: aws ec2 delete-snapshot --snapshot-id {name} --region {region}
+  AWS file-system: aws efs delete-file-system --file-system-id {name} --region {region}
+  GCP disks: gcloud compute disks delete {name} --zone={zone} --project={account}
+  GCP snapshots: gcloud compute snapshots delete {name} --project={account}
 params:
   window_days: {type: integer, default: 30, unit: days, help: Billed all the time in the days before today.}
   billed_percent: {type: integer, default: 90, unit: percent, help: Billed on at least this share of the days.}
@@ -167,7 +178,7 @@ left_behind_storage AS (
             ELSE 'no verdict: snapshot of the volume ' || volume || ', which is gone; whether an image needs it is not known'
         END
         || '; billed on ' || days_billed || ' of ' || $window_days || ' days; '
-        || coalesce((properties ->> '$.SizeGiB') || ' GiB' || coalesce(' ' || (properties ->> '$.VolumeType'), '') || ', ', '')
+        || coalesce(findings.grouped(TRY_CAST(properties ->> '$.SizeGiB' AS DECIMAL(38, 1))) || ' GiB' || coalesce(' ' || (properties ->> '$.VolumeType'), '') || ', ', '')
         || findings.money(cost_in_window, currency) || ' billed' AS reason,
         evidence
     FROM verdicts

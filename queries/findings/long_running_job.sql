@@ -1,7 +1,7 @@
 /*
 id: long_running_job
 title: Training, processing and transform jobs that ran for more than a day
-version: 2
+version: 3
 owner: finops-ledger
 why: >
   Long jobs on large machines are where a hung data loader costs most. One whose accelerators (on machines without any: whose
@@ -12,13 +12,19 @@ misses: >
   busy core counts as work. Platforms that bill without a resource id per job.
 recommended_action: >
   Look at the job's log and its GPU utilisation; while it runs and hangs, stop it. Set a maximum runtime, use checkpoints and spot
-  capacity. (A processing or transform job has commands of its own: list-processing-jobs, stop-transform-job and so on.)
+  capacity.
 check:
-  AWS: aws sagemaker list-training-jobs --name-contains {name} --region {region}
-  GCP: gcloud ai custom-jobs describe {name} --region={region} --project={account}
+  AWS training-job: aws sagemaker describe-training-job --training-job-name {name} --region {region}
+  AWS processing-job: aws sagemaker describe-processing-job --processing-job-name {name} --region {region}
+  AWS transform-job: aws sagemaker describe-transform-job --transform-job-name {name} --region {region}
+  GCP customJobs: gcloud ai custom-jobs describe {name} --region={region} --project={account}
+  GCP hyperparameterTuningJobs: gcloud ai hp-tuning-jobs describe {name} --region={region} --project={account}
 change:
-  AWS: aws sagemaker stop-training-job --training-job-name {name} --region {region}
-  GCP: gcloud ai custom-jobs cancel {name} --region={region} --project={account}
+  AWS training-job: aws sagemaker stop-training-job --training-job-name {name} --region {region}
+  AWS processing-job: aws sagemaker stop-processing-job --processing-job-name {name} --region {region}
+  AWS transform-job: aws sagemaker stop-transform-job --transform-job-name {name} --region {region}
+  GCP customJobs: gcloud ai custom-jobs cancel {name} --region={region} --project={account}
+  GCP hyperparameterTuningJobs: gcloud ai hp-tuning-jobs cancel {name} --region={region} --project={account}
 params:
   window_days: {type: integer, default: 30, unit: days, help: The days before today in which the job was billed.}
   long_hours: {type: integer, default: 24, unit: hours, help: A job that was billed in more clock hours than this is long.}

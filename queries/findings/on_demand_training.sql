@@ -14,6 +14,9 @@ misses: >
 recommended_action: >
   Ask the owner whether a run may be interrupted; if so, write checkpoints and turn on managed spot training (AWS) or the SPOT
   scheduling strategy (Google) for the next run.
+check:
+  AWS: aws sagemaker list-training-jobs --name-contains {name} --region {region}
+  GCP: gcloud ai custom-jobs list --filter=displayName:{name} --region={region} --project={account}
 params:
   window_days: {type: integer, default: 30, unit: days, help: The days before today in which the family ran.}
   min_runs: {type: integer, default: 3, unit: runs, help: A family of fewer runs is no habit.}

@@ -15,10 +15,10 @@ recommended_action: >
   Ask the owner; then delete it, or go back to on-demand tokens. A committed term cannot be ended early: do not renew it.
 check:
   AWS: aws bedrock get-provisioned-model-throughput --provisioned-model-id {id} --region {region}
-  Azure: az cognitiveservices account deployment list --name {name} --resource-group {path4}
+  Azure: az cognitiveservices account deployment list --name {name} --resource-group {path4} --subscription {account}
 change:
   AWS: aws bedrock delete-provisioned-model-throughput --provisioned-model-id {id} --region {region}
-  Azure: az cognitiveservices account deployment delete --name {name} --resource-group {path4} --deployment-name DEPLOYMENT
+  Azure: az cognitiveservices account deployment delete --name {name} --resource-group {path4} --deployment-name DEPLOYMENT --subscription {account}
 params:
   window_days: {type: integer, default: 7, unit: days, help: The days before today in which nobody used it.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}

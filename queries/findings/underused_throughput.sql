@@ -14,7 +14,7 @@ recommended_action: >
   Compare the tokens used with the price of tokens on demand; buy fewer units, or share them between deployments.
 check:
   AWS: aws bedrock get-provisioned-model-throughput --provisioned-model-id {id} --region {region}
-  Azure: az cognitiveservices account deployment list --name {name} --resource-group {path4}
+  Azure: az cognitiveservices account deployment list --name {name} --resource-group {path4} --subscription {account}
 params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today that are looked at.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}

@@ -11,6 +11,8 @@ misses: >
   window as a whole or not at all.
 recommended_action: >
   Move steady usage under it, share it across accounts, sell or exchange it where the provider allows, and buy less at renewal.
+check:
+  AWS reserved-instances: aws ec2 describe-reserved-instances --reserved-instances-ids {name} --region {region}
 params:
   window_days: {type: integer, default: 30, unit: days, help: The days before today that are looked at.}
   least_percent: {type: integer, default: 5, unit: percent, help: Less unused than this share of the commitment is fine.}
