@@ -73,6 +73,13 @@ def test_explain_leads_from_a_resource_to_its_rule_and_its_files(demo: Workspace
     assert charged == allocated
     finding = demo.query("SELECT finding_id FROM findings.findings WHERE rule_id = 'hyperpod_cluster'")[0][0]
     assert demo.finops("explain", finding).out.startswith(explained["resource_id"])
+    family = demo.finops(
+        "explain", "vision-defect"
+    ).out  # as the list of findings shows it; it has no charges of its own
+    assert family.startswith("family/")
+    assert "on_demand_training: underused" in family
+    assert "Charges by month" not in family
+    assert "always_on_studio_app: idle" in demo.finops("explain", "space-ds-07/JupyterLab").out
     unknown = demo.finops("explain", "no-such-thing")
     assert unknown.exit_code == 2
     assert "nothing in the ledger is called" in unknown.err
@@ -89,7 +96,11 @@ def test_findings_can_be_filtered(demo: Workspace) -> None:
     assert {each["status"] for each in idle} == {"idle"}
     assert all(Decimal(str(each["monthly_cost"])) >= 1000 for each in found("--min-cost", "1000"))
     assert {each["team"] for each in found("--team", "vision")} == {"vision"}
-    assert demo.finops("findings", "--min-cost", "much").exit_code == 2
+    for amount in ("much", "nan", "1e400"):
+        wrong = demo.finops("findings", "--min-cost", amount)
+        assert (wrong.exit_code, wrong.err.splitlines()[0]) == (2, f"error: --min-cost '{amount}' is no amount")
+    misspelt = demo.finops("findings", "--rule", "idle_endpint")
+    assert (misspelt.exit_code, "did you mean 'idle_endpoint'?" in misspelt.err) == (2, True)
     assert {each["rule_id"] for each in found("--rule", "unused_reservation")} == {"unused_reservation"}
     account = str(idle[0]["account_id"])
     assert {each["account_id"] for each in found("--account", account)} == {account}

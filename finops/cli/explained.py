@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -28,6 +28,23 @@ def print_explanation(app: App, e: Row) -> None:
     console.print(e["resource_id"] or f"charges of the kind {e['dimension_id']}", style="bold")
     for key, value in e["facts"].items():
         console.print(f"  {key:<{_LABEL}}{value}")
+    if e["charges"]:
+        _print_charges(console, title, e)
+    if e["resource_id"]:
+        title("What the rules say")
+        for line in (*_findings(e["findings"]), *_history(e["findings_history"])):
+            console.print(f"  {line}")
+    if e["deliveries"]:
+        title("Where the rows came from")
+        for row in e["deliveries"]:
+            console.print(
+                f"  {row['month']}  {row['source']} ({row['format']}), delivered {row['delivered']}, load {row['load']}"
+            )
+            console.print(f"           {row['file']}")
+
+
+def _print_charges(console: Any, title: Callable[[str], None], e: Row) -> None:
+    """Charges, rules, arithmetic, teams. A family of jobs has none: its runs have them."""
     title("Charges by month")
     _table(console, e["charges"])
     for month in e["frozen_months"]:
@@ -50,16 +67,6 @@ def print_explanation(app: App, e: Row) -> None:
             console.print(f"  {line}")
     title("Whose it is")
     _table(console, _merged(e["allocation"]))
-    if e["resource_id"]:
-        title("What the rules say")
-        for line in (*_findings(e["findings"]), *_history(e["findings_history"])):
-            console.print(f"  {line}")
-    title("Where the rows came from")
-    for row in e["deliveries"]:
-        console.print(
-            f"  {row['month']}  {row['source']} ({row['format']}), delivered {row['delivered']}, load {row['load']}"
-        )
-        console.print(f"           {row['file']}")
 
 
 def _table(console: Any, rows: Sequence[Row]) -> None:
@@ -194,7 +201,7 @@ def _span(begins: str | None, ends: str | None) -> str:
 def _wrapped(key: str, text: str, indent: int) -> Iterator[str]:
     from textwrap import wrap
 
-    for number, line in enumerate(wrap(text, 96 - indent - _LABEL, break_long_words=False)):
+    for number, line in enumerate(wrap(text, 96 - indent - _LABEL, break_long_words=False, break_on_hyphens=False)):
         yield f"{'':{indent}}{key if number == 0 else '':<{_LABEL}}{line}"
 
 

@@ -30,6 +30,8 @@ WHERE (list_contains($status, status) OR (list_contains($status, 'new') AND stat
   AND (len($account) = 0 OR list_contains($account, account_id))
   AND ($least IS NULL OR monthly_cost >= CAST($least AS DECIMAL(38, 18)))
 """
+_MOST = Decimal(10) ** 20
+"""No amount of a ledger is as large."""
 _ORDER = """
 ORDER BY CASE status WHEN 'idle' THEN 0 WHEN 'underused' THEN 1 WHEN 'unknown' THEN 2 WHEN 'excepted' THEN 3 WHEN 'active' THEN 4
     ELSE 5 END, monthly_cost DESC NULLS LAST, finding_id
@@ -111,6 +113,7 @@ def findings(
     }
     try:
         refuse_older(con)
+        _refuse_rules(app, con, rule)
         if output is None and (format_ == "table" or (format_ is None and sys.stdout.isatty())):
             from finops.cli.findings_table import print_findings
 
@@ -126,6 +129,20 @@ def findings(
         con.close()
     if not rows:
         app.say("Nothing found. If bills were loaded since the last build, run: finops build")
+
+
+def _refuse_rules(app: App, con: Connection, rules: tuple[str, ...]) -> None:
+    """A rule that there neither is nor was is misspelt."""
+    from finops.rules.header import nearest
+    from finops.warehouse.ask import ask
+
+    known = {query.id for query in app.catalogue.layer("findings")} if rules else set()
+    for rule in rules:
+        found = "SELECT 1 FROM findings.lifecycle WHERE rule_id = $rule LIMIT 1"
+        if rule not in known and not list(ask(con, found, {"rule": rule}).rows()):
+            raise UsageError(
+                f"there is no rule '{rule}'{nearest(rule, sorted(known))}", next_step="docs/rules.md lists them."
+            )
 
 
 def _tell_totals(app: App, con: Connection, values: dict[str, Any]) -> None:
@@ -162,6 +179,6 @@ def _amount(text: str | None) -> Decimal | None:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise UsageError(f"--min-cost {text!r} is no amount", next_step="For example --min-cost 100") from error
-    if not amount.is_finite():
+    if not amount.is_finite() or abs(amount) >= _MOST:
         raise UsageError(f"--min-cost {text!r} is no amount", next_step="For example --min-cost 100")
     return amount

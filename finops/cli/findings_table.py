@@ -46,7 +46,9 @@ def _cells(each: dict[str, Any]) -> tuple[str, ...]:
     state = each["state"] if each["state"] in ("new", "reopened") else ""
     return (
         each["status"], f"{since} {state}".strip(), each["team"] or "", each["name"],
-        *(_money(each[name], each["currency"]) for name in ("monthly_cost", "cost_since_opened", "monthly_saving")),
+        _money(each["monthly_cost"], each["currency"]),
+        "" if each["since"] is None else _money(each["cost_since_opened"], each["currency"]),
+        _money(each["monthly_saving"], each["currency"]),
     )  # fmt: skip
 
 

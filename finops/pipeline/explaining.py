@@ -55,7 +55,10 @@ def find_subjects(con: Connection, identifier: str) -> list[Subject]:
         exact
         or con.execute(
             "SELECT DISTINCT ResourceId FROM ledger.dimensions WHERE ResourceId IS NOT NULL AND "
-            "(ResourceName = $id OR ends_with(ResourceId, '/' || $id) OR ends_with(ResourceId, ':' || $id)) ORDER BY 1",
+            "(ResourceName = $id OR ends_with(ResourceId, '/' || $id) OR ends_with(ResourceId, ':' || $id)) UNION "
+            "SELECT resource_id FROM findings.findings "  # a family of jobs, an app by its space: as finops findings shows it
+            "WHERE resource_name = $id OR ends_with(resource_id, '/' || $id) OR ends_with(resource_id, '/' || $id || '/default') "
+            "ORDER BY 1",
             {"id": identifier},
         ).fetchall()
     )
