@@ -123,6 +123,7 @@ CHARGES = [
     billed(arn("scoped-team"), Tags={"team": "search", "environment": "dev"}), billed(arn("scoped-dev"), Tags={"Env": "Dev"}),
     billed(arn("scoped-none")), billed(arn("scoped-over"), until="2026-10-16", Tags={"team": "search"}),
     billed(arn("doubted-idle")), billed(arn("doubted-busy")), billed(arn("excepted")), billed(arn("excepted-once")),
+    *(billed(arn(name)) for name in ("by-variant", "by-name", "by-model-quiet")), gpu("i-devices"), gpu("i-mean"),
     billed(arn(ODD)), billed(arn("counted")), billed(arn("averages")), gpu("i-sums"), gpu("i-averages"),
     {"from": "2026-10-05", "cost": 10, "ResourceId": "shared-model", "Tags": {"team": "models"}},
 ]  # fmt: skip
@@ -146,6 +147,12 @@ UTILISATION = [
     *(measured(arn("counted"), value, statistic=name, part="blue")
       for name, value in (("Average", 100), ("HourMaximum", 2), ("HourMinimum", 0), ("SampleCount", 50))),
     measured(arn("averages"), 0.5, statistic="Average"),
+    # a part's id begins with its resource's; the whole's hardware alone would look as if nobody had called
+    measured(arn("by-variant/variant/blue"), 9), measured("by-name/blue", 9), measured(arn("by-model-quiet") + "#blue", 0),
+    *(measured(arn(f"by-{name}"), 0, metric="GPUUtilization", statistic="Maximum") for name in ("variant", "name", "model-quiet")),
+    *(measured(f"i-devices/gpu/{part}", 80 if part else 0, metric="DCGM_FI_DEV_GPU_UTIL", statistic=None) for part in range(4)),
+    # outside SageMaker it is no sum over the four GPUs
+    measured("i-mean", 16, metric="GPUUtilization", statistic=None),
     # a sum of percentages is none, and the least of a day proves nothing
     *(measured("i-sums", value, metric="nvidia_smi_utilization_gpu", statistic=name, part=f"{part}")
       for part in range(4) for name, value in (("Maximum", 2), ("Average", 1), ("p95", 2), ("Sum", 24), ("Minimum", 0))),
@@ -262,6 +269,20 @@ def test_one_name_in_two_accounts_and_in_two_regions(con: Connection) -> None:
     assert (status(con, arn("moved")), status(con, arn("moved", region="eu-west-1"))) == ("idle", "active")
 
 
+def test_a_longer_id_is_a_part(con: Connection) -> None:
+    assert [status(con, arn(f"by-{name}")) for name in ("variant", "name", "model-quiet")] == [
+        "active",
+        "active",
+        "idle",
+    ]
+    assert verdict(con, arn("by-model-quiet"))["reason"].startswith("1 of 1 variants had no request")
+    assert status(con, "i-devices") == "active"
+
+
+def test_a_percentage_of_a_virtual_machine_is_not_divided(con: Connection) -> None:
+    assert status(con, "i-mean") == "active" and "16 percent" in verdict(con, "i-mean")["reason"]
+
+
 def test_a_problem_is_overcome_where_another_source_has_read_the_same(con: Connection) -> None:
     assert status(con, arn("denied-once", region="ap-south-1")) == "idle"
     row = verdict(con, arn("denied-twice", region="sa-east-1"))
@@ -273,7 +294,7 @@ def test_statistics_are_not_mixed_up(con: Connection) -> None:
     assert counted["status"] == "active" and counted["reason"].startswith("56 requests in 14 days")
     assert requests(counted)["total"] == 56
     averages = verdict(con, arn("averages"))
-    assert averages["status"] == "unknown", "an average of half a request is neither a count nor none"
+    assert averages["status"] == "active" and requests(averages)["total"] == 14, "an average above none is traffic"
     assert (status(con, "i-sums"), verdict(con, "i-sums")["confidence"]) == ("idle", "high")
     assert json.loads(verdict(con, "i-sums")["evidence"])["activity"]["gpu"]["most"] == 2
     assert status(con, "i-averages") == "unknown"

@@ -60,15 +60,15 @@ def test_periods_and_words_of_others_are_understood(workspace: Workspace) -> Non
     """What is sampled every five minutes has 288 samples in a day: 100 of them are 8 hours. A denial is one in capitals too."""
     days = [("a", 288), ("b", 288), ("c", 100), ("d", 1)]
     workspace.write(
-        "util.csv", "resource_id,metric,day,value,unit,samples\n" + "".join(f"{name},Requests,2026-10-24,0,Count,{n}\n" for name, n in days)
+        "util.csv", "resource_id,metric,statistic,day,value,unit,samples\n" + "".join(f"{name},Requests,SUM,2026-10-24,0,Count,{n}\n" for name, n in days)
     )  # fmt: skip
     workspace.write(
         "reads.csv",
         "provider,account_id,region,service,covers,outcome\naws,1,*,SageMaker,Inventory,DENIED\ngcp,p,us-central1-a,compute.googleapis.com,METRICS,ok\n",
     )
     assert workspace.finops("load", workspace.folder / "util.csv", workspace.folder / "reads.csv").exit_code == 0
-    assert workspace.query("SELECT resource_id, samples FROM utilisation.daily ORDER BY ALL") == [
-        ("a", 24), ("b", 24), ("c", 8), ("d", 24)
+    assert workspace.query("SELECT resource_id, samples, statistic FROM utilisation.daily ORDER BY ALL") == [
+        ("a", 24, "Sum"), ("b", 24, "Sum"), ("c", 8, "Sum"), ("d", 24, "Sum")
     ]  # fmt: skip
     assert workspace.query("SELECT region, service, covers, outcome FROM inventory.reads ORDER BY ALL") == [
         ("us-central1-a", "compute", "metrics", "ok"), (None, "sagemaker", "inventory", "denied"),

@@ -11,9 +11,11 @@ WITH signals (metric, signal, is_sum_over_gpus) AS (
         ('approximatebacklogsize', 'backlog', false),
         ('serverlessprovisionedconcurrencyinvocations', 'requests', false),
         ('serverlessprovisionedconcurrencyutilization', 'concurrency', false),
-        -- SageMaker adds up the GPUs of a machine: 0 to 800 percent
+        -- sums over the GPUs of a machine at SageMaker: 0 to 800 percent
         ('gpuutilization', 'gpu', true), ('gpumemoryutilization', 'gpu_memory', true),
         ('gpuutilizationpercentage', 'gpu', false), ('gpumemoryutilizationpercentage', 'gpu_memory', false),
+        ('gpu_utilization', 'gpu', false), ('gpu_memory_utilization', 'gpu_memory', false),
+        ('cpu_utilization', 'cpu', false), ('memory_utilization', 'memory', false),
         ('nvidia_smi_utilization_gpu', 'gpu', false), ('nvidia_smi_utilization_memory', 'gpu_memory', false),
         ('neuroncore_utilization', 'gpu', false), ('dcgm_fi_dev_gpu_util', 'gpu', false),
         ('dcgm_fi_prof_gr_engine_active', 'gpu', false), ('dcgm_fi_dev_fb_used_percent', 'gpu_memory', false),
@@ -44,16 +46,38 @@ told AS (
     QUALIFY ROW_NUMBER() OVER (PARTITION BY m.metric ORDER BY length(s.metric) DESC) = 1
 ),
 
+known AS (
+    SELECT alias AS id, resource_key FROM findings.alias
+    UNION ALL
+    SELECT DISTINCT resource_key, resource_key FROM findings.resource_day WHERE resource_key NOT IN (SELECT alias FROM findings.alias)
+),
+
+ids AS (
+    SELECT u.resource_id, u.id, k.resource_key
+    FROM (SELECT resource_id, ledger.resource_key(resource_id) AS id FROM utilisation.daily GROUP BY resource_id) AS u
+    LEFT JOIN known AS k ON k.id = u.id
+),
+
+-- what goes on after a resource's id is a part of it: …/variant/blue, …/deployedModels/7, i-0abc/gpu/3
+starts AS (
+    SELECT i.resource_id, k.resource_key, regexp_extract(i.id, '[^/:#|]+$') AS part
+    FROM ids AS i
+    CROSS JOIN unnest(['[/:#|][^/:#|]+$', '([/:#|][^/:#|]+){2}$', '([/:#|][^/:#|]+){3}$']) AS e (ending)
+    JOIN known AS k ON k.id = regexp_replace(i.id, e.ending, '')
+    WHERE i.resource_key IS NULL
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY i.resource_id ORDER BY length(k.id) DESC) = 1
+),
+
 keyed AS (
-    SELECT u.resource_id, coalesce(a.resource_key, ledger.resource_key(u.resource_id)) AS resource_key
-    FROM (SELECT DISTINCT resource_id FROM utilisation.daily) AS u
-    LEFT JOIN findings.alias AS a ON a.alias = ledger.resource_key(u.resource_id)
+    SELECT i.resource_id, coalesce(i.resource_key, s.resource_key, i.id) AS resource_key, s.part
+    FROM ids AS i
+    LEFT JOIN starts AS s ON s.resource_id = i.resource_id
 ),
 
 -- whose it is, and from which day on, once for each id: rows are put together by number, which takes half of the time
 resources AS (
     SELECT
-        k.resource_id, k.resource_key, dense_rank() OVER (ORDER BY k.resource_key) AS resource_number,
+        k.resource_id, k.resource_key, k.part, dense_rank() OVER (ORDER BY k.resource_key) AS resource_number,
         -- no two jobs share a name, and most live for a day
         CASE WHEN r.created_at IS NULL THEN CAST($today AS DATE) - CAST($horizon_days AS INTEGER)
              WHEN regexp_matches(r.resource_type, 'Job$|TrainingPipeline$') OR r.created_at = date_trunc('day', r.created_at)
@@ -75,7 +99,8 @@ measured AS (
         r.resource_number,
         t.metric_number,
         coalesce(u.statistic, CASE WHEN t.signal IN ('requests', 'tokens') THEN 'Sum' ELSE 'Maximum' END) AS statistic,
-        u.part,
+        coalesce(u.part, r.part) AS part,
+        t.signal IN ('requests', 'tokens') AS is_count,
         c.part IS NOT NULL AS is_component,
         u.day,
         u.value,
@@ -83,11 +108,11 @@ measured AS (
     FROM utilisation.daily AS u
     JOIN told AS t ON t.metric = u.metric
     JOIN resources AS r ON r.resource_id = u.resource_id
-    LEFT JOIN components AS c ON c.endpoint_key = r.resource_key AND c.part = u.part
+    LEFT JOIN components AS c ON c.endpoint_key = r.resource_key AND c.part = coalesce(u.part, r.part)
     WHERE u.day >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER) AND u.day < CAST($today AS DATE) AND u.day >= r.first_day
       AND coalesce(u.samples, 24) > 0
-      -- what is counted is added up, and its average is no count; a percentage is never added up, and its least proves nothing
-      AND CASE WHEN t.signal IN ('requests', 'tokens') THEN coalesce(u.statistic, 'Sum') IN ('Sum', 'HourMaximum', 'HourMinimum')
+      -- how many values there are says nothing; a percentage is never added up, and its least proves nothing
+      AND CASE WHEN t.signal IN ('requests', 'tokens') THEN coalesce(u.statistic, 'Sum') NOT IN ('SampleCount', 'Minimum')
                ELSE coalesce(u.statistic, 'Maximum') NOT IN ('Sum', 'SampleCount', 'Minimum', 'HourMaximum', 'HourMinimum') END
 ),
 
@@ -96,8 +121,12 @@ per_metric AS (
         m.resource_number,
         m.metric_number,
         m.day,
-        greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND NOT m.is_component),
-                 sum(m.value) FILTER (m.statistic = 'Sum' AND m.is_component)) AS total,
+        coalesce(
+            greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND NOT m.is_component),
+                     sum(m.value) FILTER (m.statistic = 'Sum' AND m.is_component)),
+            -- where nobody added up: an average or a maximum above none is traffic, of at least so much
+            ceil(max(m.value) FILTER (m.is_count))
+        ) AS total,
         -- the greatest value; where only an average was kept, that
         coalesce(max(m.value) FILTER (m.statistic IN ('Maximum', 'Sum')), max(m.value) FILTER (m.statistic = 'p95'),
                  max(m.value)) AS most,
@@ -111,7 +140,8 @@ per_metric AS (
                  sum(m.value) FILTER (m.statistic = 'HourMinimum' AND m.is_component)) AS hour_least,
         least(24, max(m.samples)) AS hours,
         -- hours of all parts: two variants have 48 in a day
-        sum(least(24, m.samples)) FILTER (m.statistic = 'Sum') AS part_hours,
+        coalesce(sum(least(24, m.samples)) FILTER (m.statistic = 'Sum'),
+                 sum(least(24, m.samples)) FILTER (m.statistic = 'Average')) AS part_hours,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL)) AS parts,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL AND m.value > 0)) AS active_parts
     FROM measured AS m
@@ -127,11 +157,12 @@ pairs AS (
 ),
 
 keys AS (
-    SELECT DISTINCT resource_number, resource_key FROM resources
+    -- SageMaker adds up the GPUs of a machine; elsewhere a metric of that name is one GPU's, or their mean
+    SELECT DISTINCT resource_number, resource_key, resource_key LIKE '%:sagemaker:%' AS is_sagemaker FROM resources
 ),
 
 named AS (
-    SELECT k.resource_key, s.signal, p.day, s.is_sum_over_gpus, s.metric, s.metrics,
+    SELECT k.resource_key, s.signal, p.day, s.is_sum_over_gpus AND k.is_sagemaker AS is_sum_over_gpus, s.metric, s.metrics,
            p.* EXCLUDE (resource_number, metric_number, day)
     FROM per_metric AS p
     JOIN pairs AS s ON s.resource_number = p.resource_number AND s.metric_number = p.metric_number

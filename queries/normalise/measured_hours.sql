@@ -22,7 +22,21 @@ reads:
   unit: text
   value: number
 */
-WITH hours AS (
+WITH spelled AS (
+    SELECT
+        * REPLACE (CASE lower(statistic)
+            WHEN 'sum' THEN 'Sum' WHEN 'total' THEN 'Sum'
+            WHEN 'average' THEN 'Average' WHEN 'avg' THEN 'Average' WHEN 'mean' THEN 'Average'
+            WHEN 'maximum' THEN 'Maximum' WHEN 'max' THEN 'Maximum'
+            WHEN 'minimum' THEN 'Minimum' WHEN 'min' THEN 'Minimum'
+            WHEN 'samplecount' THEN 'SampleCount'
+            ELSE statistic
+        END AS statistic)
+    FROM delivered
+    WHERE value IS NOT NULL
+),
+
+hours AS (
     SELECT
         resource_id,
         metric,
@@ -32,8 +46,7 @@ WITH hours AS (
         -- shares of one are percent everywhere to the right of here
         CASE WHEN lower(unit) IN ('1', 'ratio', '10^2.%') AND statistic <> 'Sum' THEN 'Percent' ELSE unit END AS unit,
         CASE WHEN lower(unit) IN ('1', 'ratio', '10^2.%') AND statistic <> 'Sum' THEN 100 * value ELSE value END AS value
-    FROM delivered
-    WHERE value IS NOT NULL
+    FROM spelled
 ),
 
 days AS (

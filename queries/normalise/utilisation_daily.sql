@@ -28,12 +28,26 @@ WITH periods AS (
     FROM delivered
     WHERE samples > 0
     GROUP BY metric
+),
+
+spelled AS (
+    SELECT
+        * REPLACE (CASE lower(statistic)
+            WHEN 'sum' THEN 'Sum' WHEN 'total' THEN 'Sum'
+            WHEN 'average' THEN 'Average' WHEN 'avg' THEN 'Average' WHEN 'mean' THEN 'Average'
+            WHEN 'maximum' THEN 'Maximum' WHEN 'max' THEN 'Maximum'
+            WHEN 'minimum' THEN 'Minimum' WHEN 'min' THEN 'Minimum'
+            WHEN 'samplecount' THEN 'SampleCount'
+            WHEN 'hourmaximum' THEN 'HourMaximum' WHEN 'hourminimum' THEN 'HourMinimum'
+            ELSE nullif(statistic, '')
+        END AS statistic)
+    FROM delivered
 )
 
 SELECT
     d.resource_id,
     d.metric,
-    nullif(d.statistic, '') AS statistic,
+    d.statistic,
     nullif(d.part, '') AS part,
     CAST(d.day AS DATE) AS day,
     CASE WHEN lower(d.unit) IN ('1', 'ratio', '10^2.%') AND coalesce(d.statistic, '') <> 'Sum' THEN 100 * d.value ELSE d.value END
@@ -43,6 +57,6 @@ SELECT
     CAST(CASE WHEN d.samples IS NULL OR d.samples = 1 THEN 24
               WHEN p.of_a_day > 24 THEN floor(least(24, d.samples * 24 / p.of_a_day))
               ELSE d.samples END AS BIGINT) AS samples
-FROM delivered AS d
+FROM spelled AS d
 LEFT JOIN periods AS p ON p.metric = d.metric
 WHERE d.value IS NOT NULL
