@@ -1,4 +1,4 @@
-"""The two files in which collectors say what resources did: metrics by the hour, and what of each account could be read.
+"""The files in which collectors say what resources did: metrics by the hour, and what of each account could be read.
 
 ``queries/normalise/measured_hours.sql`` and ``activity_reads.sql`` read them. An hour that nobody measured has no row.
 """
@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from finops.collectors.interface import Tell
 
 METRICS, READS = "metrics.parquet", "reads.jsonl"
 
@@ -65,6 +69,78 @@ def write_metrics(folder: Path, measures: Iterable[Measure], name: str = METRICS
     path = folder / name
     table.write_parquet(path, compression="zstd")
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What all hours of a series have in common."""
+
+    number: int
+    """Of the series; several have the same where it tells of several resources."""
+    resource_id: str
+    part: str | None
+    metric: str
+    statistic: str
+    unit: str
+    since: datetime | None
+    """Hours before it are left out. UTC, without a zone."""
+
+
+class MetricTable:
+    """Gathers the hours of many series, millions of them, and writes them a file at a time."""
+
+    def __init__(self, series: Sequence[Labels], folder: Path, tell: Tell, whose: str, rows: int) -> None:
+        """Of nothing measured a row is written that says whose nothing it is. ``rows``: hours that are held in memory."""
+        import polars
+
+        self._folder, self._tell, self._whose, self._rows = folder, tell, whose, rows
+        self._files = 0
+        texts: dict[str, Any] = dict.fromkeys(("resource_id", "part", "metric", "statistic", "unit"), polars.String)
+        types = {"number": polars.UInt32, **texts, "since": polars.Datetime("us")}
+        self._series = polars.DataFrame([asdict(each) for each in series], schema=types)
+        self._clear()
+
+    def add(self, number: int, times: Sequence[datetime], values: Sequence[float]) -> None:
+        """The hours of one series."""
+        self._numbers.extend([number] * len(times))
+        self._hours.extend(int(each.timestamp()) * 1_000_000 for each in times)
+        self._values.extend(values)
+        if len(self._values) >= self._rows:
+            self._write()
+
+    def end(self) -> None:
+        """Write what is left."""
+        if self._values or not self._files:
+            self._write()
+
+    def _clear(self) -> None:
+        self._numbers, self._hours, self._values = array("I"), array("q"), array("d")
+
+    def _write(self) -> None:
+        import polars
+
+        def column(numbers: array[Any], kind: Any) -> Any:
+            return polars.Series(numbers.tolist(), dtype=kind)
+
+        hours = polars.DataFrame(
+            {
+                "number": column(self._numbers, polars.UInt32),
+                "hour": column(self._hours, polars.Int64).cast(polars.Datetime("us")),
+                "value": column(self._values, polars.Float64),
+            }
+        )
+        self._clear()
+        rows = hours.join(self._series, on="number", maintain_order="left")
+        rows = rows.filter(polars.col("since").is_null() | (polars.col("hour") >= polars.col("since")))
+        rows = rows.select("resource_id", "metric", "statistic", "part", "unit", "hour", "value")
+        if rows.is_empty() and self._files:
+            return
+        if rows.is_empty():
+            rows = polars.concat([rows, polars.DataFrame({"part": [self._whose]})], how="diagonal")
+        self._files += 1
+        path = self._folder / f"metrics-{self._files:05}.parquet"
+        rows.write_parquet(path, compression="zstd")
+        self._tell(path.name, path.stat().st_size)
 
 
 def write_reads(folder: Path, reads: Iterable[Read]) -> Path:

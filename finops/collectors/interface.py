@@ -105,6 +105,8 @@ class Offer:
     """What the provider takes for the fetching, at its list price; the collector's documentation says which."""
     needs_approval: bool = False
     """Not fetched before ``--yes`` or the source's configuration has agreed to the cost."""
+    at_hand: bool = False
+    """Held since looking: fetching it asks nobody, so it comes even where the source has been given up."""
     note: str = ""
     """For ``--dry-run``: '412 days of rows, 3.1 GB scanned'."""
 

@@ -257,5 +257,8 @@ def _ledger_state(con: Connection) -> str:
     loads = con.execute(
         "SELECT load_id, slice_id, status, mapping_version, row_count, loaded_at FROM ops.loads ORDER BY ALL"
     ).fetchall()
+    newest = con.execute(
+        "SELECT load_id FROM inventory.resources GROUP BY load_id ORDER BY max(seen_at), load_id"
+    ).fetchall()
     dimensions = con.execute("SELECT count(*), max(dimension_id) FROM ledger.dimension").fetchone()
-    return digest([*loads, dimensions])
+    return digest([*loads, *newest, dimensions])

@@ -213,7 +213,7 @@ def _collect(
     keys = {offer.key for offer in listing.offers}
     patience = Patience(each.source.deadline)
     for offer in new:
-        if patience.end:
+        if patience.end and not offer.at_hand:
             report.miss(patience.end.of(offer.key, offer.period))
             continue
         began = time.monotonic()

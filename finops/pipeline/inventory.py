@@ -7,7 +7,8 @@ The contract of a mapping in ``queries/normalise/`` and of the collector whose f
   service_id, service_name, category, unit, regions, properties``, one row per SKU; ``yields: reads`` gives ``provider, account_id,
   region, service, covers, outcome, what, next_step``, one row per part of an account that was asked. Columns may be left
   out, but for ``resource_id``, ``sku_id`` or ``service``; a row where that is NULL says nothing and is passed over.
-* ``seen_at`` is when the provider said so; where a mapping gives none, it is when the file was delivered.
+* ``seen_at`` is when the provider said so. Where a mapping gives none, it is when an API last gave the same answer, or when the
+  file was delivered.
 * Timestamps are UTC; ``tags`` is a MAP(VARCHAR, VARCHAR), ``properties`` and ``category`` are JSON, ``regions`` a VARCHAR[].
 * A delivery is a whole snapshot. It replaces what the same source said before in the same format under the same offer's key
   (or file's name), so what is gone from it is gone from the table. One of which a part could not be read must not be delivered.
@@ -19,6 +20,7 @@ The contract of a mapping in ``queries/normalise/`` and of the collector whose f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from finops.errors import QueryFileError
 from finops.formats.read import TypedColumn, quote
@@ -69,10 +71,20 @@ def load_inventory(
         con.execute(
             f"INSERT INTO {table} (source_id, seen_at, load_id, {listed}) "
             f"SELECT ?, coalesce({seen}, ?), ?, {listed} FROM temp.snapshot",
-            [record.source_id, record.delivered, record.id],
+            [record.source_id, _seen(record), record.id],
         )
     con.execute("DROP TABLE temp.snapshot")
     return []
+
+
+def seen_again(con: Connection, record: DeliveryRecord) -> None:
+    """An API has given the same answer once more: what it says is as new as if it had changed."""
+    known = "seen_at = (SELECT any_value(origin.seen_at) FROM ops.loads WHERE load_id = $load)"
+    for table in TABLES.values() if _is_answer(record) else ():
+        con.execute(
+            f"UPDATE inventory.{table} SET seen_at = $seen WHERE load_id = $load AND {known}",
+            {"load": record.id, "seen": _seen(record)},
+        )
 
 
 def is_replaced(con: Connection, spec: FormatSpec, record: DeliveryRecord) -> bool:
@@ -87,6 +99,17 @@ def _holder_is_newer(con: Connection, spec: FormatSpec, record: DeliveryRecord) 
         [record.source_id, spec.id, _key(record), record.id, record.delivered, record.received],
     ).fetchone()
     return row is not None
+
+
+def _is_answer(record: DeliveryRecord) -> bool:
+    """Is it what an API has just said? A file is as old as it is, whenever it is found."""
+    return record.origin is not None and bool(record.origin.seen_at) and not record.origin.files
+
+
+def _seen(record: DeliveryRecord) -> datetime:
+    if record.origin and _is_answer(record):
+        return datetime.fromisoformat(record.origin.seen_at).replace(tzinfo=None)
+    return record.delivered
 
 
 def _key(record: DeliveryRecord) -> str:

@@ -20,7 +20,7 @@ from finops.formats.pages import flatten_pages, read_whole
 from finops.formats.quantities import add_quantities
 from finops.formats.read import PLACE, base_sql, typed_columns, with_computed
 from finops.formats.spec import FormatSpec, read_spec
-from finops.pipeline.inventory import TABLES, is_replaced, load_inventory
+from finops.pipeline.inventory import TABLES, is_replaced, load_inventory, seen_again
 from finops.pipeline.utilisation import load_utilisation
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError, out_of_room, transaction, was_interrupted
@@ -125,6 +125,7 @@ class Loader:
                     kept = self.landing.note_origin(
                         result.delivery_id, replace(origin, whole=True), _manifest(delivery, paths)
                     )
+                    seen_again(self.con, kept)
                     note_origin(self.con, kept)
                 withdraw(self.con, source_id, origin.key)
         self._origin, self._rivals = None, ()
@@ -180,9 +181,9 @@ class Loader:
         result = self._already_loaded(record, delivery) if record else None
         if record and result and result.lost_something and _iso(delivery.delivered_at) > record.delivered_at:
             # delivered anew after something else had replaced it: a delivery of its own
-            record = self.landing.find(delivery, source_id, hashes, again=True, origin=self._origin)
-            result = self._already_loaded(record, delivery) if record else None
-            if not result:
+            record = self.landing.newest(record)
+            result = self._already_loaded(record, delivery)
+            if not result or result.lost_something:
                 result = self._load_new(delivery, source_id, hashes, held, again=True)
         elif not result:
             result = self._load_new(delivery, source_id, hashes, held)

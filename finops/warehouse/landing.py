@@ -112,6 +112,18 @@ class Landing:
         known = self._record_path(_identity(delivery, source_id, hashes, again=again, origin=origin))
         return self._read(known) if known.is_file() else None
 
+    def newest(self, record: DeliveryRecord) -> DeliveryRecord:
+        """The last time that the same bytes were delivered anew by the same source, each time after others had replaced them."""
+        key = record.origin.key if record.origin and record.origin.period else ""
+        hashes = sorted(file.sha256 for file in record.files)
+        return [
+            each
+            for each in self.deliveries()
+            if (each.source_id, each.format) == (record.source_id, record.format)
+            and sorted(file.sha256 for file in each.files) == hashes
+            and (each.origin.key if each.origin and each.origin.period else "") == key
+        ][-1]
+
     def keep(
         self,
         delivery: Delivery,

@@ -22,6 +22,11 @@ from finops.collectors.aws.inventory_sagemaker import stops_itself
 from finops.collectors.aws.utilisation import AwsUtilisationCollector
 from finops.collectors.interface import Fetched, Listing, Outcome, Request, Trouble, Verdict
 from finops.config.sources import AwsUtilisation
+from finops.pipeline.loading import Loader
+from finops.rules.catalogue import Catalogue
+from finops.warehouse.connection import connect
+from finops.warehouse.landing import Landing
+from finops.warehouse.schema import migrate
 from tests.collectors.fakes.aws_fleet import ACCOUNT, FakeFleet
 
 TODAY = date(2026, 10, 20)
@@ -341,8 +346,18 @@ def test_a_run_reads_everything_there_is_and_what_it_does(
     }
     assert workspace.query("SELECT len(files) FROM ops.loads WHERE format = 'measured_hours'") == [(3,)]
     asked = len(fleet.called("cloudwatch:GetMetricData"))
+    landed, seen = sorted((workspace.folder / "landing").rglob("*.*")), "SELECT min(seen_at) FROM inventory.resources"
+    (before,) = workspace.query(seen)
     again = workspace.finops("--today", f"{TODAY}", "collect")
     assert again.exit_code == 0 and len(fleet.called("cloudwatch:GetMetricData")) == asked
+    assert sorted((workspace.folder / "landing").rglob("*.*")) == landed
+    assert workspace.query(seen) > [before]  # the same answer, and a newer one
+    tables = [f"FROM {each} ORDER BY ALL" for each in ("inventory.resources", "inventory.reads", "utilisation.daily")]
+    held = [workspace.query(each) for each in tables]
+    con = connect(None)
+    migrate(con)
+    Loader(con, Landing(workspace.folder / "landing"), Catalogue(None)).load_pending()
+    assert [con.execute(each).fetchall() for each in tables] == held
     assert all(
         "hunter2" not in path.read_text(errors="replace") for path in (workspace.folder / "landing").rglob("*.json*")
     )
@@ -425,6 +440,11 @@ def test_a_denied_service_stops_no_other_and_its_old_snapshot_stays(fleet: FakeF
     assert reads["sagemaker inventory"] == "complete"
     assert reads["ebs inventory"] == "denied ec2:DescribeVolumes is denied"
     assert reads["bedrock metrics"].startswith("denied bedrock:ListCustomModels is denied")
+    fleet.forgive()
+    fleet.answer(".*", "ExpiredToken")  # who is asked for is not known but from the runs before
+    assert workspace.finops("--today", f"{TODAY}", "collect").exit_code == 3
+    assert workspace.query("SELECT DISTINCT account_id, outcome FROM inventory.reads") == [(ACCOUNT, "expired")]
+    assert workspace.query("SELECT count(*) FROM inventory.resources") == [(sum(COUNTS.values()) + 1,)]
 
 
 def test_a_denied_region_and_a_denied_account_are_unknown_and_the_others_come(fleet: FakeFleet, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Scripted:
     troubles: list[Trouble] = field(default_factory=list)
     looks: list[Exception] = field(default_factory=list)
     """What looking raises."""
+    at_hand: set[str] = field(default_factory=set)
     fetches: list[Exception] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
 
@@ -67,6 +68,7 @@ class Scripted:
                 version,
                 [RemoteFile("bill.csv", len(text), version, datetime(2026, 10, 2, tzinfo=UTC))],
                 period=month,
+                at_hand=key in self.at_hand,
             )
             for key, (month, version, text) in self.bills.items()
             if request.since <= month < request.until
@@ -256,6 +258,10 @@ def test_what_no_other_month_can_do_better_is_not_tried_for_each(world: World, s
     assert {hole.period for hole in report.holes} == {AUGUST, SEPTEMBER}
     assert {hole.outcome for hole in report.holes} == {Outcome.EXPIRED}
     assert report.outcome is Outcome.EXPIRED
+    source.at_hand.add("s3://aws/2026-09")  # nobody has to be asked for it
+    source.fetches.append(Trouble(Outcome.EXPIRED, "the session has ended", next_step="Sign in."))
+    (report,) = world.collect(source)
+    assert [offer.key for offer in report.fetched] == ["s3://aws/2026-09"]
 
 
 def test_a_landed_bill_that_cannot_be_read_any_more_is_a_hole_on_every_run_and_never_doubled(

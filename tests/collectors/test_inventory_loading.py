@@ -87,6 +87,9 @@ def test_a_name_that_is_changed_and_changed_back_is_read_again(workspace: Worksp
     load(workspace, snapshot(workspace, NOON + 60, account("2", Name="Lab")))
     assert load(workspace, snapshot(workspace, NOON + 120, account("2", Name="Research"))) == "loaded"
     assert names(workspace) == ["Research"]
+    assert load(workspace, snapshot(workspace, NOON + 180, account("2", Name="Research"))) == "unchanged"
+    assert load(workspace, snapshot(workspace, NOON + 240, account("2", Name="Lab"))) == "loaded"
+    assert names(workspace) == ["Lab"]
 
 
 def test_the_same_snapshot_again_changes_nothing(workspace: Workspace) -> None:

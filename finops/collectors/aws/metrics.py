@@ -6,16 +6,12 @@ Only hours that CloudWatch gives back are written: one that is missing was not m
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped]
-
+from finops.collectors.activity import Labels, MetricTable
 from finops.collectors.aws.place import Place
 from finops.collectors.aws.series import Series, query
 from finops.collectors.interface import Outcome, Tell, Trouble
@@ -42,7 +38,12 @@ def measure(place: Place, series: Sequence[Series], since: date, until: date, fo
     Raises:
         Trouble: they could not be had whole.
     """
-    table, hours = _Table(series, folder, tell, f"{place.account}/{place.region}/{until}"), 0
+    labels = [
+        Labels(number, *target, one.metric, one.statistic, one.unit, _hour(one.since))
+        for number, one in enumerate(series)
+        for target in one.targets
+    ]
+    table, hours = MetricTable(labels, folder, tell, f"{place.account}/{place.region}/{until}", ROWS), 0
     for start in range(0, len(series), QUERIES):
         batch = {f"m{number}": number for number in range(start, min(start + QUERIES, len(series)))}
         for number, (times, values) in _batch(place, series, batch, since, until).items():
@@ -106,69 +107,6 @@ def _asked(
     return found
 
 
-class _Table:
-    """Gathers hours and writes them, a file a million."""
-
-    def __init__(self, series: Sequence[Series], folder: Path, tell: Tell, whose: str) -> None:
-        self._folder, self._tell, self._whose = folder, tell, whose
-        self._files = 0
-        self._clear()
-        rows = [
-            (number, *target, one.metric, one.statistic, one.unit, _hour(one.since))
-            for number, one in enumerate(series)
-            for target in one.targets
-        ]
-        names = {
-            "number": pl.UInt32,
-            **dict.fromkeys(("resource_id", "part", "metric", "statistic", "unit"), pl.String),
-        }
-        self._series = pl.DataFrame(rows, schema={**names, "since": _HOUR}, orient="row")
-
-    def add(self, number: int, times: list[datetime], values: list[float]) -> None:
-        """The hours of one series."""
-        self._numbers.extend([number] * len(times))
-        self._hours.extend(int(each.timestamp()) * 1_000_000 for each in times)
-        self._values.extend(values)
-        if len(self._values) >= ROWS:
-            self._write()
-
-    def end(self) -> None:
-        """Write what is left; where nothing was measured, a row that says whose nothing it is."""
-        if self._values or not self._files:
-            self._write()
-
-    def _clear(self) -> None:
-        self._numbers, self._hours, self._values = array("I"), array("q"), array("d")
-
-    def _write(self) -> None:
-        held = {
-            "number": _column(self._numbers, pa.uint32()),
-            "hour": _column(self._hours, pa.timestamp("us")),
-            "value": _column(self._values, pa.float64()),
-        }
-        rows = pl.DataFrame(held).join(self._series, on="number", maintain_order="left")
-        rows = rows.filter(pl.col("since").is_null() | (pl.col("hour") >= pl.col("since"))).select(_COLUMNS)
-        self._clear()
-        if rows.is_empty() and self._files:
-            return
-        if rows.is_empty():
-            rows = pl.concat([rows, pl.DataFrame({"part": [self._whose]})], how="diagonal")
-        self._files += 1
-        name = f"metrics-{self._files:05}.parquet"
-        rows.write_parquet(self._folder / name, compression="zstd")
-        self._tell(name, (self._folder / name).stat().st_size)
-
-
-_COLUMNS = ("resource_id", "metric", "statistic", "part", "unit", "hour", "value")
-_HOUR = pl.Datetime("us")
-
-
 def _hour(moment: datetime | None) -> datetime | None:
     """The hour in which something began, UTC without saying so."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None) if moment else None
-
-
-def _column(numbers: array[Any], kind: pa.DataType) -> pl.Series:
-    """The numbers as a column, without a copy."""
-    column = pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
-    return pl.Series(column)

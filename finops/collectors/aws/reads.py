@@ -32,6 +32,9 @@ class Reads:
     def __init__(self) -> None:
         self._every: dict[tuple[str, str, str, str], Read] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._every)
+
     def note(self, read: Read) -> None:
         """How a reading ended; the last word holds."""
         self._every[read.account, read.region, read.service, read.covers] = read

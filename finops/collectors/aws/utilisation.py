@@ -115,10 +115,19 @@ class AwsUtilisationCollector:
         """Read the inventory, and see of how much the metrics are lacking.
 
         Raises:
-            Trouble: nobody is signed in, and no account is named.
+            Trouble: nobody is signed in, and no account is named or known from an earlier run.
         """
         self._seen, listing = Seen(), Listing()
-        for account, access in self._accounts().items():
+        try:
+            accounts = self._accounts()
+        except Trouble as trouble:
+            listing.troubles.append(trouble)
+            accounts = {}
+            for account in self._known(request):
+                self._give_up(account, trouble, 0)
+            if not self._seen.reads:
+                raise
+        for account, access in accounts.items():
             began = time.monotonic()
             try:
                 if len(self._seen.lost) >= ENOUGH:
@@ -130,7 +139,7 @@ class AwsUtilisationCollector:
                 continue
             for region in self._regions:
                 self._look_at(Place(access, account, region), request, listing)
-        listing.offers.append(Offer(f"{READS}{self._source_id}/reads", note="how each reading ended"))
+        listing.offers.append(Offer(f"{READS}{self._source_id}/reads", at_hand=True, note="how each reading ended"))
         return listing
 
     def fetch(self, offer: Offer, files: Sequence[RemoteFile], folder: Path, tell: Tell) -> None:
@@ -175,6 +184,12 @@ class AwsUtilisationCollector:
     def _accounts(self) -> dict[str, AwsUtilisation]:
         return self._access or {_caller(self._source)["Account"]: self._source}
 
+    @staticmethod
+    def _known(request: Request) -> list[str]:
+        """The accounts of earlier runs."""
+        offered = [key.removeprefix(INVENTORY) for key in request.known if key.startswith(INVENTORY)]
+        return sorted({each.partition("/")[0] for each in offered})
+
     def _check(self, account: str, access: AwsUtilisation) -> str:
         """Whoever answers must be the account that is meant: else its resources would be taken for another's."""
         caller = _caller(access, account)
@@ -216,7 +231,7 @@ class AwsUtilisationCollector:
             if reading.outcome in (Outcome.COMPLETE, Outcome.EMPTY):
                 key = f"{INVENTORY}{place.account}/{place.region}/{service}"
                 self._seen.files[key] = inventory.lines(place, reading)
-                listing.offers.append(Offer(key, note=f"{len(reading.resources)} resources"))
+                listing.offers.append(Offer(key, at_hand=True, note=f"{len(reading.resources)} resources"))
         if patience.end:
             self._seen.lost.append(patience.end)
         self._offer_metrics(place, readings, request, listing)

@@ -65,10 +65,11 @@ class GcpUtilisationCollector:
                     listing.troubles.append(trouble)
                 elif not project.is_unsupported(service):
                     note = f"{len(project.resources(service))} resources"
-                    listing.offers.append(Offer(f"gcp-inventory://{name}/{service}", note=note))
+                    listing.offers.append(Offer(f"gcp-inventory://{name}/{service}", at_hand=True, note=note))
             listing.notes += project.notes
             metrics += self._offered(request, project)
-        listing.offers += [*metrics, Offer(f"gcp-utilisation://{self._source_id}/reads", note="what could be read")]
+        reads = Offer(f"gcp-utilisation://{self._source_id}/reads", at_hand=True, note="what could be read")
+        listing.offers += [*metrics, reads]
         return listing
 
     def fetch(self, offer: Offer, files: Sequence[RemoteFile], folder: Path, tell: Tell) -> None:

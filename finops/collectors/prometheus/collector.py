@@ -69,7 +69,7 @@ class PrometheusCollector:
             listing.offers.append(
                 Offer(f"{prefix}{request.today}", f"{request.today}", note=f"{days} days of GPU metrics")
             )
-        listing.offers.append(Offer(f"{prefix}reads", note="what could be read"))
+        listing.offers.append(Offer(f"{prefix}reads", at_hand=True, note="what could be read"))
         return listing
 
     def fetch(self, offer: Offer, files: Sequence[RemoteFile], folder: Path, tell: Tell) -> None:
