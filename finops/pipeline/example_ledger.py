@@ -36,6 +36,7 @@ _DEFAULTS: dict[str, Any] = {
 _EXACT = Context(prec=76)
 """Wide enough for any two DECIMAL(38, 18): Python's default of 28 digits would round."""
 _OF_CHARGES = {"from", "until", "every", "cost", "effective", "quantity", "source", "account"}
+_TICK = timedelta(microseconds=1)
 _STEP = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
 
 
@@ -101,24 +102,26 @@ def _add(con: Connection, number: int, charge: Mapping[str, Any], slices: dict[t
     effective = _number(charge, "effective", cost)
     quantity = None if charge.get("quantity") is None else _number(charge, "quantity", 0)
     source, account = str(charge.get("source", "test")), str(charge.get("account", "payer"))
-    rows = []
+    length = _STEP[every] // _TICK
     while start < until:
-        slice_id = slices.setdefault((source, account, start.date().replace(day=1)), len(slices) + 1)
-        rows.append((slice_id, start))
-        start += _STEP[every]
-    con.execute(
-        "INSERT INTO ledger.charge (slice_id, dimension_id, BilledCost, EffectiveCostDelta, ContractedCostDelta, "
-        "ListCostDelta, ConsumedQuantity, ChargePeriodStart, ChargePeriodMicroseconds) "
-        f"SELECT unnest(?), {number}, ?::DECIMAL(38, 18), ?::DECIMAL(38, 18), 0, 0, ?::DECIMAL(38, 12), unnest(?), ?",
-        [[row[0] for row in rows], cost, _EXACT.subtract(effective, cost), quantity,
-         [row[1] for row in rows], _STEP[every] // timedelta(microseconds=1)],
-    )  # fmt: skip
-    for (name, payer, month), slice_id in slices.items():
+        month = start.date().replace(day=1)
+        slice_id = slices.get((source, account, month))
+        if slice_id is None:
+            slice_id = slices[source, account, month] = len(slices) + 1
+            con.execute(
+                "INSERT INTO ledger.slice SELECT ?, ?, ?, ?::TIMESTAMP, ?::TIMESTAMP + INTERVAL 1 MONTH, ?",
+                [slice_id, source, account, month, month, f"load-{slice_id}"],
+            )
+        end = min(until, _moment((month + timedelta(days=31)).replace(day=1)))
+        steps = -((start - end) // _STEP[every])
         con.execute(
-            "INSERT INTO ledger.slice SELECT ?, ?, ?, ?::TIMESTAMP, ?::TIMESTAMP + INTERVAL 1 MONTH, ? "
-            "WHERE ? NOT IN (SELECT slice_id FROM ledger.slice)",
-            [slice_id, name, payer, month, month, f"load-{slice_id}", slice_id],
+            "INSERT INTO ledger.charge (slice_id, dimension_id, BilledCost, EffectiveCostDelta, ContractedCostDelta, "
+            "ListCostDelta, ConsumedQuantity, ChargePeriodStart, ChargePeriodMicroseconds) "
+            f"SELECT ?, {number}, ?::DECIMAL(38, 18), ?::DECIMAL(38, 18), 0, 0, ?::DECIMAL(38, 12), "
+            f"?::TIMESTAMP + to_microseconds(step * {length}), {length} FROM range(?) AS r(step)",
+            [slice_id, cost, _EXACT.subtract(effective, cost), quantity, start, steps],
         )
+        start += steps * _STEP[every]
 
 
 def add_utilisation(con: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
