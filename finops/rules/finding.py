@@ -39,7 +39,8 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
     Of several rules that speak of one resource the gravest verdict stands; what the others said is in its evidence.
     """
     trials = [trial for query in catalogue.layer("findings") for trial in _trials(con, query, params, today)]
-    make_finding_tables(con, catalogue, today, _horizon(trials))
+    windows = {int(trial.values["window_days"]) for trial in trials if "window_days" in trial.values}
+    make_finding_tables(con, catalogue, today, _horizon(trials), sorted(windows))
     make_macros(con, catalogue, "findings")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE verdict AS SELECT *, 0 AS place, '' AS scope_kind, '' AS scope_name, 0 AS found_by "

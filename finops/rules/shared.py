@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from finops.errors import QueryFileError
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, DatabaseError
 
-FINDING_TABLES = ("resource", "alias", "resource_day", "account_day", "commitment_day", "activity_day", "monitoring")
+FINDING_TABLES = (
+    "resource",
+    "alias",
+    "resource_day",
+    "account_day",
+    "commitment_day",
+    "activity_day",
+    "monitoring",
+    "windows",
+    "activity_window",
+)
 """``findings.*`` tables that the rules read, each made by ``queries/findings/_NAME.sql``."""
 
 SHARED = {
@@ -29,9 +39,15 @@ def make_macros(con: Connection, catalogue: Catalogue, layer: str) -> None:
         raise QueryFileError(str(error).splitlines()[0], where=str(path)) from error
 
 
-def make_finding_tables(con: Connection, catalogue: Catalogue, today: date, horizon_days: int) -> None:
-    """Make the tables that the findings rules read, for the last ``horizon_days`` before ``today``."""
-    given = {"today": today, "horizon_days": horizon_days}
+def make_finding_tables(
+    con: Connection, catalogue: Catalogue, today: date, horizon_days: int, windows: Sequence[int] = (1,)
+) -> None:
+    """Make the tables that the findings rules read, for the last ``horizon_days`` before ``today``.
+
+    Args:
+        windows: for which activity is gathered, in days.
+    """
+    given = {"today": today, "horizon_days": horizon_days, "windows": list(windows)}
     for name in FINDING_TABLES:
         path = catalogue.file(f"findings/_{name}.sql")
         sql = path.read_text(encoding="utf-8")

@@ -253,79 +253,6 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
         FROM findings.billed_in_window(kinds, today, days)
     ),
 
-    per_signal AS (
-        SELECT
-            resource_key, signal,
-            bool_and(is_sum_over_gpus) AS is_sum_over_gpus,
-            findings.words(list(metric)) AS metric,
-            sum(hours) AS hours,
-            sum(part_hours) AS part_hours,
-            sum(total) AS total,
-            max(total) AS day_most,
-            min(total) AS day_least,
-            max(most) AS most,
-            bool_and(is_greatest) AS is_greatest,
-            max(p95) AS p95,
-            max(hour_most) AS hour_most,
-            min(hour_least) AS hour_least,
-            count(*) FILTER (total > 0) AS active_days,
-            max(day) FILTER (most > 0) AS last_active_day,
-            list_distinct(flatten(list(parts))) AS parts,
-            list_distinct(flatten(list(active_parts))) AS active_parts
-        FROM findings.activity_day
-        WHERE day >= today - days AND day < today AND resource_key IN (SELECT resource_key FROM billed)
-        GROUP BY resource_key, signal
-    ),
-
-    activity AS (
-        SELECT
-            resource_key,
-            max(total) FILTER (signal = 'requests') AS requests,
-            coalesce(max(hours) FILTER (signal = 'requests'), 0) AS request_hours,
-            coalesce(max(part_hours) FILTER (signal = 'requests'), 0) AS request_part_hours,
-            max(day_most) FILTER (signal = 'requests') AS request_day_most,
-            max(day_least) FILTER (signal = 'requests') AS request_day_least,
-            max(hour_most) FILTER (signal = 'requests') AS request_hour_most,
-            max(hour_least) FILTER (signal = 'requests') AS request_hour_least,
-            max(active_days) FILTER (signal = 'requests') AS request_days,
-            max(last_active_day) FILTER (signal = 'requests') AS last_request_day,
-            coalesce(max(len(parts)) FILTER (signal = 'requests'), 0) AS parts_measured,
-            coalesce(max(len(active_parts)) FILTER (signal = 'requests'), 0) AS parts_active,
-            max(most) FILTER (signal = 'gpu') AS gpu_most,
-            max(p95) FILTER (signal = 'gpu') AS gpu_p95,
-            coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu'), false) AS gpu_is_sum,
-            coalesce(max(hours) FILTER (signal = 'gpu'), 0) AS gpu_hours,
-            coalesce(max(len(parts)) FILTER (signal = 'gpu'), 0) AS gpu_parts,
-            coalesce(bool_and(is_greatest) FILTER (signal = 'gpu'), false) AS gpu_greatest_known,
-            max(p95) FILTER (signal = 'gpu_memory') AS gpu_memory_p95,
-            coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu_memory'), false) AS gpu_memory_is_sum,
-            coalesce(max(hours) FILTER (signal = 'gpu_memory'), 0) AS gpu_memory_hours,
-            max(most) FILTER (signal = 'cpu') AS cpu_most,
-            max(p95) FILTER (signal = 'cpu') AS cpu_p95,
-            coalesce(max(hours) FILTER (signal = 'cpu'), 0) AS cpu_hours,
-            coalesce(bool_and(is_greatest) FILTER (signal = 'cpu'), false) AS cpu_greatest_known,
-            max(p95) FILTER (signal = 'memory') AS memory_p95,
-            coalesce(max(hours) FILTER (signal = 'memory'), 0) AS memory_hours,
-            max(most) FILTER (signal = 'backlog') AS backlog_most,
-            coalesce(max(hours) FILTER (signal = 'backlog'), 0) AS backlog_hours,
-            max(most) FILTER (signal = 'gpu_pods') AS gpu_pods_most,
-            coalesce(max(hours) FILTER (signal = 'gpu_pods'), 0) AS gpu_pods_hours,
-            max(most) FILTER (signal = 'node_gpus') AS node_gpus,
-            max(most) FILTER (signal = 'concurrency') AS concurrency_most,
-            coalesce(max(hours) FILTER (signal = 'concurrency'), 0) AS concurrency_hours,
-            max(total) FILTER (signal = 'tokens') AS tokens,
-            coalesce(max(hours) FILTER (signal = 'tokens'), 0) AS token_hours,
-            max(p95) FILTER (signal = 'throughput') AS throughput_p95,
-            coalesce(max(hours) FILTER (signal = 'throughput'), 0) AS throughput_hours,
-            coalesce(max(hours) FILTER (signal IN ('gpu', 'cpu', 'memory', 'gpu_memory')), 0) AS hardware_hours,
-            json_group_object(signal, json_object(
-                'metric', metric, 'hours_measured', hours, 'total', CAST(total AS DOUBLE), 'most', CAST(most AS DOUBLE),
-                'p95', CAST(p95 AS DOUBLE), 'last_day', CAST(last_active_day AS VARCHAR)
-            )) AS evidence
-        FROM per_signal
-        GROUP BY resource_key
-    ),
-
     joined AS (
         SELECT
             b.*,
@@ -344,7 +271,7 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
                 AS inventory_problem,
             coalesce(m.metrics_read, false) AS metrics_read,
             coalesce(m.inventory_read, false) AS inventory_read,
-            a.* EXCLUDE (resource_key, evidence, gpu_most, gpu_p95, gpu_is_sum, gpu_memory_p95, gpu_memory_is_sum),
+            a.* EXCLUDE (resource_key, window_days, evidence, gpu_most, gpu_p95, gpu_is_sum, gpu_memory_p95, gpu_memory_is_sum),
             findings.gpu_count(b.machine) AS gpus,
             a.gpu_most / CASE WHEN a.gpu_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_most,
             a.gpu_p95 / CASE WHEN a.gpu_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_p95,
@@ -352,7 +279,7 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             a.evidence AS activity_evidence
         FROM billed AS b
         LEFT JOIN findings.resource AS r ON r.resource_key = b.resource_key
-        LEFT JOIN activity AS a ON a.resource_key = b.resource_key
+        LEFT JOIN findings.activity_window AS a ON a.resource_key = b.resource_key AND a.window_days = days
         LEFT JOIN findings.monitoring AS m
             ON m.provider IS NOT DISTINCT FROM b.provider AND m.account_id IS NOT DISTINCT FROM b.account_id
            AND m.region IS NOT DISTINCT FROM b.region
@@ -378,7 +305,11 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             'samples_expected', CAST(hours_seen AS DOUBLE),
             'activity', coalesce(activity_evidence, json_object())
         )) AS evidence
-    FROM aged;
+    FROM aged
+    -- rather no answer than 'not measured' for a window of which nothing was gathered
+    WHERE CASE WHEN EXISTS (FROM findings.windows AS w WHERE w.window_days = days AND w.today = today) THEN true
+               ELSE error('findings.judged() knows the windows of the rules: call it with $today and $window_days of a rule, or with a row '
+                          || 'of findings.windows') END;
 
 -- Was it measured in all but a few of the hours that it was billed?
 CREATE OR REPLACE MACRO findings.covers(hours_measured, hours_billed, percent) AS
