@@ -123,6 +123,8 @@ CHARGES = [
     billed(arn("scoped-team"), Tags={"team": "search", "environment": "dev"}), billed(arn("scoped-dev"), Tags={"Env": "Dev"}),
     billed(arn("scoped-none")), billed(arn("scoped-over"), until="2026-10-16", Tags={"team": "search"}),
     billed(arn("doubted-idle")), billed(arn("doubted-busy")), billed(arn("excepted")), billed(arn("excepted-once")),
+    *(billed(name) for name in ("bare-young", "bare-busy")), billed(arn("holder")),
+    *(gcp(google(f"{VERTEX}/{n}", "42"), **VERTEX_BILL) for n in (8, 9)),
     *(billed(arn(name)) for name in ("by-variant", "by-name", "by-model-quiet")), gpu("i-devices"), gpu("i-mean"),
     billed(arn(ODD)), billed(arn("counted")), billed(arn("averages")), gpu("i-sums"), gpu("i-averages"),
     {"from": "2026-10-05", "cost": 10, "ResourceId": "shared-model", "Tags": {"team": "models"}},
@@ -151,6 +153,9 @@ UTILISATION = [
     measured(arn("by-variant/variant/blue"), 9), measured("by-name/blue", 9), measured(arn("by-model-quiet") + "#blue", 0),
     *(measured(arn(f"by-{name}"), 0, metric="GPUUtilization", statistic="Maximum") for name in ("variant", "name", "model-quiet")),
     *(measured(f"i-devices/gpu/{part}", 80 if part else 0, metric="DCGM_FI_DEV_GPU_UTIL", statistic=None) for part in range(4)),
+    measured("bare-young", 0), measured(arn("bare-busy"), 9), measured(arn("holder"), 0, metric="GPUUtilization", statistic="Maximum"),
+    measured(arn("held").replace(":endpoint/", ":inference-component/"), 9),
+    measured(google(f"{VERTEX}/8"), 9, metric=REQUESTS), measured(f"projects/{PROJECT}/{VERTEX}/9", 9, metric=REQUESTS),
     # outside SageMaker it is no sum over the four GPUs
     measured("i-mean", 16, metric="GPUUtilization", statistic=None),
     # a sum of percentages is none, and the least of a day proves nothing
@@ -170,6 +175,9 @@ INVENTORY = [
           properties={"Aliases": [google(f"{MACHINE}/99", p, "compute") for p in ("42", PROJECT)]}),
     known(arn("ranker-one-name"), "AWS::SageMaker::Endpoint", resource_name="ranker-one-name"),
     *(known(arn("twice", account), "AWS::SageMaker::Endpoint", account, resource_name="twice") for account in (ONE, TWO)),
+    known(arn("bare-young"), "endpoint", **BORN), known(arn("bare-busy"), "endpoint"), known(google(f"{VERTEX}/8"), "endpoint", PROJECT),
+    known(arn("holder"), "endpoint"), known(arn("held").replace(":endpoint/", ":inference-component/"), "component",
+                                            resource_name="held", properties={"EndpointName": "Holder", "CopyCount": 1}),
     # the other account's inventory was not read
     known(arn("half-known"), "AWS::SageMaker::Endpoint", resource_name="half-known"),
     known(arn("like-its-model"), "AWS::SageMaker::Endpoint", resource_name="like-its-model"),
@@ -277,6 +285,18 @@ def test_a_longer_id_is_a_part(con: Connection) -> None:
     ]
     assert verdict(con, arn("by-model-quiet"))["reason"].startswith("1 of 1 variants had no request")
     assert status(con, "i-devices") == "active"
+
+
+def test_a_bill_may_have_names_and_numbers_of_projects(con: Connection) -> None:
+    """The young one's bare name would hide when it was made."""
+    young = verdict(con, "bare-young")
+    assert young["status"] == "unknown" and "2026-10-15" in young["reason"]
+    assert status(con, "bare-busy") == "active"
+    assert [status(con, google(f"{VERTEX}/{n}", "42")) for n in (8, 9)] == ["active", "active"]
+
+
+def test_a_component_tells_its_endpoint_however_its_type_is_spelled(con: Connection) -> None:
+    assert status(con, arn("holder")) == "active"
 
 
 def test_a_percentage_of_a_virtual_machine_is_not_divided(con: Connection) -> None:

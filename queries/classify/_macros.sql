@@ -32,3 +32,13 @@ CREATE OR REPLACE MACRO ledger.token_kind(meter) AS
 -- and metrics sometimes the ARN.
 CREATE OR REPLACE MACRO ledger.resource_key(id) AS
     lower(regexp_replace(id, '^arn:[^:]*:ec2:[^:]*:[^:]*:(instance|volume|snapshot|capacity-reservation)/', ''));
+
+-- Is it an inference component, however its type is spelled, and on which endpoint?
+CREATE OR REPLACE MACRO ledger.is_component(resource_key, resource_type) AS
+    coalesce(contains(resource_key, ':inference-component/') OR resource_type = 'AWS::SageMaker::InferenceComponent', false);
+CREATE OR REPLACE MACRO ledger.endpoint_of(resource_key, properties) AS
+    coalesce(
+        ledger.resource_key(properties ->> '$.EndpointArn'),
+        regexp_replace(nullif(regexp_extract(resource_key, '^arn:.*:inference-component/'), ''), 'inference-component/$', 'endpoint/')
+            || lower(properties ->> '$.EndpointName')
+    );

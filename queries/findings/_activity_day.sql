@@ -89,9 +89,9 @@ resources AS (
 
 -- a request to an inference component is one of its endpoint's variant too
 components AS (
-    SELECT DISTINCT ledger.resource_key(properties ->> '$.EndpointArn') AS endpoint_key, resource_name AS part
+    SELECT DISTINCT ledger.endpoint_of(resource_key, properties) AS endpoint_key, resource_name AS part
     FROM findings.resource
-    WHERE resource_type = 'AWS::SageMaker::InferenceComponent'
+    WHERE ledger.is_component(resource_key, resource_type)
 ),
 
 measured AS (

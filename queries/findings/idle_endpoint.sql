@@ -39,14 +39,14 @@ WITH component_requests AS (
 -- components that hold copies; how many is not always said
 components AS (
     SELECT
-        ledger.resource_key(r.properties ->> '$.EndpointArn') AS endpoint_key,
+        ledger.endpoint_of(r.resource_key, r.properties) AS endpoint_key,
         count(*) AS holding,
         min(coalesce(a.hours, 0)) AS least_hours,
         sum(a.requests) AS requests,
         max(a.last_day) AS last_day
     FROM findings.resource AS r
     LEFT JOIN component_requests AS a ON a.resource_key = r.resource_key
-    WHERE r.resource_type = 'AWS::SageMaker::InferenceComponent'
+    WHERE ledger.is_component(r.resource_key, r.resource_type)
       AND coalesce(TRY_CAST(r.properties ->> '$.CopyCount' AS INTEGER), 1) > 0
     GROUP BY endpoint_key
 ),

@@ -39,11 +39,11 @@ components AS (
     SELECT
         *,
         TRY_CAST(properties ->> '$.CopyCount' AS INTEGER) AS copies,
-        ledger.resource_key(properties ->> '$.EndpointArn') AS endpoint_key,
+        ledger.endpoint_of(resource_key, properties) AS endpoint_key,
         string_agg(resource_name, ', ') OVER (PARTITION BY endpoint_key ORDER BY resource_name
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW) AS others
     FROM findings.resource
-    WHERE resource_type = 'AWS::SageMaker::InferenceComponent'
+    WHERE ledger.is_component(resource_key, resource_type)
 ),
 
 joined AS (

@@ -24,15 +24,18 @@ reads:
 */
 -- how many samples of a metric make a whole day: as most of its days have, rounded up to what monitoring is set to
 WITH periods AS (
-    SELECT metric, list_min(list_filter([24, 48, 96, 144, 288, 1440, 8640, 86400], lambda each: each >= mode(samples))) AS of_a_day
+    SELECT
+        metric,
+        list_min(list_filter([24, 48, 96, 144, 288, 1440, 8640, 86400], lambda each: each >= mode(samples) FILTER (samples > 0))) AS of_a_day,
+        -- a share of one that nobody has called so: none of its values is greater
+        regexp_matches(lower(metric), '(util|utilization|duty_cycle|engine_active)$') AND max(value) > 0 AND max(value) <= 1 AS is_share
     FROM delivered
-    WHERE samples > 0
     GROUP BY metric
 ),
 
 spelled AS (
     SELECT
-        * REPLACE (CASE lower(statistic)
+        d.* REPLACE (CASE lower(statistic)
             WHEN 'sum' THEN 'Sum' WHEN 'total' THEN 'Sum'
             WHEN 'average' THEN 'Average' WHEN 'avg' THEN 'Average' WHEN 'mean' THEN 'Average'
             WHEN 'maximum' THEN 'Maximum' WHEN 'max' THEN 'Maximum'
@@ -40,8 +43,11 @@ spelled AS (
             WHEN 'samplecount' THEN 'SampleCount'
             WHEN 'hourmaximum' THEN 'HourMaximum' WHEN 'hourminimum' THEN 'HourMinimum'
             ELSE nullif(statistic, '')
-        END AS statistic)
-    FROM delivered
+        END AS statistic,
+        CASE WHEN coalesce(lower(unit), '') IN ('', 'none') AND p.is_share THEN '1' ELSE unit END AS unit),
+        p.of_a_day
+    FROM delivered AS d
+    LEFT JOIN periods AS p USING (metric)
 )
 
 SELECT
@@ -55,8 +61,7 @@ SELECT
     CASE WHEN lower(d.unit) IN ('1', 'ratio', '10^2.%') AND coalesce(d.statistic, '') <> 'Sum' THEN 'Percent' ELSE d.unit END AS unit,
     -- how many hours of the day were measured; not said, or one value for the day: all of them
     CAST(CASE WHEN d.samples IS NULL OR d.samples = 1 THEN 24
-              WHEN p.of_a_day > 24 THEN floor(least(24, d.samples * 24 / p.of_a_day))
+              WHEN d.of_a_day > 24 THEN floor(least(24, d.samples * 24 / d.of_a_day))
               ELSE d.samples END AS BIGINT) AS samples
 FROM spelled AS d
-LEFT JOIN periods AS p ON p.metric = d.metric
 WHERE d.value IS NOT NULL
