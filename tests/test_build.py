@@ -291,6 +291,10 @@ def test_unknown_parameters_are_told() -> None:
         build(new_ledger([]), CATALOGUE, None, TODAY, params={"warmpool": {}})
     with pytest.raises(ConfigError, match="is an integer, not 'soon'"):
         build(new_ledger([]), CATALOGUE, None, TODAY, params={"warm_pool": {"window_days": "soon"}})
+    with pytest.raises(ConfigError, match="'window_days' of 'warm_pool' is 1 to 3,660 days, not 0"):
+        build(new_ledger([]), CATALOGUE, None, TODAY, params={"warm_pool": {"team": {"search": {"window_days": 0}}}})
+    with pytest.raises(ConfigError, match="'idle_percent' of 'idle_tpu' is 0 to 100 percent, not 101"):
+        build(new_ledger([]), CATALOGUE, None, TODAY, params={"idle_tpu": {"idle_percent": 101}})
 
 
 def test_all_problems_of_the_mapping_files_at_once(tmp_path: Path) -> None:

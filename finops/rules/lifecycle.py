@@ -230,7 +230,7 @@ SELECT *,
         WHEN new_state = 'replaced' THEN rule_now || ' speaks of it now: ' || said
         WHEN new_state = 'rule gone' THEN 'there is no rule ' || rule_id || ' any more'
         WHEN new_state = 'resolved' AND verdict = 'active' THEN said
-        WHEN new_state = 'resolved' AND bill_through > last_billed THEN 'not billed any more since ' || last_billed
+        WHEN new_state = 'resolved' AND bill_through > last_billed THEN 'last billed on ' || last_billed
         WHEN new_state = 'resolved' THEN rule_id || ' does not flag it any more'
         WHEN verdict = 'unknown' THEN 'not measured this time: ' || said
         WHEN last_billed IS NULL THEN 'not judged this time: none of its charges since ' || since || ' is in the ledger'

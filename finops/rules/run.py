@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from finops.errors import ConfigError, QueryFileError
 from finops.rules.catalogue import Catalogue
@@ -13,12 +13,17 @@ from finops.rules.header import Parameter, QueryFile, nearest
 from finops.rules.sql_errors import sql_problem
 from finops.warehouse.connection import Connection, DatabaseError
 
+Number = TypeVar("Number", int, Decimal)
+
 BUILT_IN = ("today",)
 """Parameters that every query may use without declaring them; ``today`` is the DATE that windows count from."""
 
 Params = Mapping[str, Mapping[str, Any]]
 """Parameters that differ from their defaults: query id -> name -> value."""
 
+
+_BOUNDS = {"days": (1, 3660), "hours": (1, 87_600), "runs": (1, 1_000_000), "percent": (0, 100)}
+"""What a parameter of a unit may be, both included."""
 
 SCOPES = ("team", "environment")
 """For whom a findings rule's parameter may differ: ``[params.RULE.team.NAME]``. A team's value goes before an environment's."""
@@ -71,9 +76,9 @@ def parameter_values(con: Connection, query: QueryFile, today: date, given: Mapp
 def _typed(query: QueryFile, parameter: Parameter, value: Any) -> Any:
     try:
         if parameter.type == "integer":
-            return int(str(value))  # '7.5' and True are none
+            return _within(query, parameter, int(str(value)))  # '7.5' and True are none
         if parameter.type == "decimal":
-            return Decimal(str(value))
+            return _within(query, parameter, Decimal(str(value)))
         if parameter.type == "date":
             return value if isinstance(value, date) else date.fromisoformat(str(value))
     except (ValueError, TypeError, InvalidOperation) as error:
@@ -82,6 +87,16 @@ def _typed(query: QueryFile, parameter: Parameter, value: Any) -> Any:
             f"{parameter.type}, not '{value}'"
         ) from error
     return str(value)
+
+
+def _within(query: QueryFile, parameter: Parameter, value: Number) -> Number:
+    """A window of no days would find nothing and say nothing; a share lies between 0 and 100."""
+    least, most = _BOUNDS.get(parameter.unit, (value, value))
+    if not least <= value <= most:
+        raise ConfigError(
+            f"parameter '{parameter.name}' of '{query.id}' is {least} to {most:,} {parameter.unit}, not {value}"
+        )
+    return value
 
 
 def check_params(catalogue: Catalogue, params: Params) -> None:

@@ -81,7 +81,7 @@ always_on_notebook_instance AS (
                     || CASE WHEN auto_stop IS NOT NULL THEN '; nothing stops it when nobody works' ELSE '' END
                     || findings.unsaved_note(committed_cost, other_cost, currency)
                 WHEN status = 'unknown' THEN '; no verdict: ' || doubt || ', so no saving is named'
-                WHEN NOT still_billed THEN '; not billed any more since ' || last_day
+                WHEN NOT still_billed THEN '; last billed on ' || last_day
                 WHEN is_stopped THEN '; the inventory has it as ' || lower(state)
                 WHEN NOT on_since_first THEN '; it is switched off at times'
                 ELSE '; it stops by itself when nobody works, and did not' END AS reason,

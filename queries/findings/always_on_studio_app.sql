@@ -91,7 +91,7 @@ always_on_studio_app AS (
                             || '; last user activity not read'
                     END || findings.unsaved_note(committed_cost, other_cost, currency)
                 WHEN status = 'unknown' THEN '; no verdict: ' || doubt || ', so no saving is named'
-                WHEN NOT still_billed THEN '; not billed any more since ' || last_day
+                WHEN NOT still_billed THEN '; last billed on ' || last_day
                 WHEN is_deleted THEN '; the inventory has it as ' || lower(state)
                 WHEN is_used THEN '; last user activity on ' || strftime(active_at, '%Y-%m-%d')
                 ELSE '; it is switched off at times' END AS reason,

@@ -59,7 +59,7 @@ azure_ml_compute AS (
         CASE ground
             WHEN 'works' THEN 'its ' || device || ' reached ' || findings.number(most) || ' percent in ' || $window_days || ' days'
             WHEN 'operated' THEN 'last operation on ' || strftime(last_operation, '%Y-%m-%d')
-            WHEN 'gone' THEN 'not billed any more since ' || last_day
+            WHEN 'gone' THEN 'last billed on ' || last_day
             WHEN 'obstacle' THEN 'no verdict: ' || obstacle
             WHEN 'unmeasured' THEN 'no verdict: when it was last used is not known, and its activity has not been measured'
             ELSE 'last operation on ' || strftime(last_operation, '%Y-%m-%d') || ', before the ' || $window_days || ' days'

@@ -88,7 +88,7 @@ empty_studio_domain_storage AS (
         CASE
             WHEN app_day IS NOT NULL THEN 'an app of the domain was last billed on ' || app_day
             WHEN apps > 0 THEN apps || ' apps of the domain are in the inventory'
-            WHEN NOT still_billed THEN 'not billed any more since ' || last_day
+            WHEN NOT still_billed THEN 'last billed on ' || last_day
             ELSE 'no app of the domain was billed in ' || $window_days || ' days'
                 || CASE WHEN is_listed THEN ' and the inventory has none (' || spaces || ' spaces)' ELSE '' END
                 || ', but its storage was on ' || days_billed || ' of ' || days_expected || ' days'

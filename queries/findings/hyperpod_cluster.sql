@@ -113,7 +113,7 @@ hyperpod_cluster AS (
                 || ' of its ' || (properties ->> '$.TotalInstanceCount') || ' instances were free when it was last listed', '')
             WHEN busiest >= $busy_percent THEN upper(device) || ' up to ' || findings.number(busiest) || ' percent in '
                 || $window_days || ' days'
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' AND nodes_measured > 0 THEN 'no verdict: the ' || upper(device) || 's of ' || nodes_measured
                 || coalesce(' of ' || nodes_expected, '') || ' machines were measured'

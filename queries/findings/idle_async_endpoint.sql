@@ -70,7 +70,7 @@ idle_async_endpoint AS (
                 || last_request_day
             WHEN backlog_most > 0 THEN 'up to ' || findings.number(backlog_most) || ' requests queued in ' || $window_days
                 || ' days'
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: neither its requests nor its queue were measured ('
                 || findings.coverage(greatest(request_hours, backlog_hours, hardware_hours), hours_seen) || ')'

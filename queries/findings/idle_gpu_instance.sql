@@ -84,7 +84,7 @@ idle_gpu_instance AS (
         CASE
             WHEN gpu_most >= $idle_percent
                 THEN 'its GPU reached ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days'
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN gpu_measured THEN
                 CASE WHEN gpus_expected > 1 AND gpu_parts > 0 THEN 'none of ' || greatest(gpu_parts, gpus_expected) || ' GPUs'

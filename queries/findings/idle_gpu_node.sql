@@ -71,7 +71,7 @@ idle_gpu_node AS (
         CASE
             WHEN status = 'active' AND gpu_most >= $idle_percent THEN
                 'its GPUs reached ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days'
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'underused' THEN 'in 95 of 100 hours its GPUs stayed below ' || $underused_percent || ' percent ('
                 || findings.number(gpu_p95) || ', at most ' || findings.number(gpu_most) || '; '

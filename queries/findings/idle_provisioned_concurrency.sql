@@ -90,7 +90,7 @@ idle_provisioned_concurrency AS (
                 || $window_days || ' days'
             WHEN seconds_called > 0 THEN findings.number(seconds_called) || ' seconds of requests billed in ' || $window_days
                 || ' days, the last on ' || last_called
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('
                 || findings.coverage(greatest(request_hours, concurrency_hours), hours_seen) || ')'

@@ -54,7 +54,7 @@ idle_tpu AS (
         CASE
             WHEN gpu_most > $idle_percent
                 THEN 'its duty cycle reached ' || findings.number(gpu_most) || ' percent in ' || $window_days || ' days'
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'idle' THEN
                 CASE WHEN gpu_parts > 1 THEN 'none of ' || gpu_parts || ' workers had' ELSE 'it had not' END

@@ -155,7 +155,7 @@ left_behind_storage AS (
         currency,
         CASE
             WHEN requests > 0 THEN 'clients were connected to it, the last on ' || last_request_day
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN own_problem IS NOT NULL THEN 'no verdict: it could not be listed again (' || own_problem || ')'
             WHEN too_young
                 THEN 'no verdict: it is younger than the window: made, changed or first billed on ' || strftime(since, '%Y-%m-%d')

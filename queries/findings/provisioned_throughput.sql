@@ -95,7 +95,7 @@ provisioned_throughput AS (
             WHEN tokens > 0 THEN findings.grouped(tokens) || ' tokens in ' || $window_days || ' days'
             WHEN throughput_p95 > 0 THEN 'p95 of its use ' || findings.number(throughput_p95) || ' percent in ' || $window_days
                 || ' days'
-            WHEN status = 'active' THEN 'not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('
                 || findings.coverage(request_hours, hours_seen) || ')'

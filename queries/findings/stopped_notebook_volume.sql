@@ -67,7 +67,7 @@ stopped_notebook_volume AS (
         currency,
         CASE
             WHEN machine_day IS NOT NULL THEN 'its machine was last billed on ' || machine_day
-            WHEN NOT still_billed THEN 'not billed any more since ' || last_day
+            WHEN NOT still_billed THEN 'last billed on ' || last_day
             WHEN is_on THEN 'the inventory has it as ' || lower(state)
             ELSE 'no machine hours in ' || $window_days || ' days, but its volume was billed on ' || days_billed || ' of '
                 || days_expected || ' days'

@@ -114,7 +114,7 @@ unused_capacity_reservation AS (
         CASE WHEN status IN ('idle', 'underused') THEN findings.monthly(cost - committed_cost, $window_days) END AS monthly_saving,
         currency,
         CASE
-            WHEN is_over THEN 'not billed any more since ' || last_day || '; '
+            WHEN is_over THEN 'last billed on ' || last_day || '; '
             WHEN status = 'unknown' AND since > CAST($today - $window_days AS TIMESTAMP)
                 THEN 'no verdict: it is younger than the window: made, changed or first billed on '
                     || strftime(since, '%Y-%m-%d') || '; '
