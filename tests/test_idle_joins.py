@@ -123,7 +123,7 @@ CHARGES = [
     billed(arn("scoped-team"), Tags={"team": "search", "environment": "dev"}), billed(arn("scoped-dev"), Tags={"Env": "Dev"}),
     billed(arn("scoped-none")), billed(arn("scoped-over"), until="2026-10-16", Tags={"team": "search"}),
     billed(arn("doubted-idle")), billed(arn("doubted-busy")), billed(arn("excepted")), billed(arn("excepted-once")),
-    *(billed(name) for name in ("bare-young", "bare-busy")), billed(arn("holder")),
+    *(billed(name) for name in ("bare-young", "bare-busy")), billed(arn("holder"), Tags={"team": "search"}),
     *(gcp(google(f"{VERTEX}/{n}", "42"), **VERTEX_BILL) for n in (8, 9)),
     *(billed(arn(name)) for name in ("by-variant", "by-name", "by-model-quiet")), gpu("i-devices"), gpu("i-mean"),
     billed(arn(ODD)), billed(arn("counted")), billed(arn("averages")), gpu("i-sums"), gpu("i-averages"),
@@ -297,6 +297,7 @@ def test_a_bill_may_have_names_and_numbers_of_projects(con: Connection) -> None:
 
 def test_a_component_tells_its_endpoint_however_its_type_is_spelled(con: Connection) -> None:
     assert status(con, arn("holder")) == "active"
+    assert verdict(con, arn("held").replace(":endpoint/", ":inference-component/"))["team"] == "search"
 
 
 def test_a_percentage_of_a_virtual_machine_is_not_divided(con: Connection) -> None:

@@ -1,8 +1,9 @@
--- The days for which a billing account has any charge: hours that nobody has billed yet are no idle hours.
+-- The days for which a billing account has any usage (fees, tax and credits can be ahead of it): hours that nobody has billed yet are no idle hours.
 WITH days AS (
     SELECT DISTINCT slice_id, CAST(ChargePeriodStart AS DATE) AS day
     FROM ledger.charge
-    WHERE ChargePeriodStart >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER)
+    WHERE dimension_id IN (SELECT x_DimensionId FROM ledger.dimensions WHERE ChargeCategory = 'Usage')
+      AND ChargePeriodStart >= CAST($today AS DATE) - CAST($horizon_days AS INTEGER)
       AND ChargePeriodStart < CAST($today AS DATE)
       AND ChargePeriodMicroseconds <= 25 * 3600000000
 ),

@@ -27,6 +27,7 @@ params:
   window_days: {type: integer, default: 14, unit: days, help: The days before today in which nobody called.}
   measured_percent: {type: integer, default: 90, unit: percent, help: Measured in at least this share of the billed hours.}
   busy_percent: {type: integer, default: 5, unit: percent, help: A GPU at this or above computes something.}
+  busy_cpu_percent: {type: integer, default: 50, unit: percent, help: 'Without an accelerator: so does a processor.'}
 reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring]
 */
 WITH component_requests AS (
@@ -88,7 +89,8 @@ verdicts AS (
             WHEN obstacle IS NOT NULL THEN 'obstacle'
             WHEN is_empty THEN 'empty'
             WHEN requests_measured THEN 'measured'
-            WHEN provider = 'AWS' AND hardware_measured AND coalesce(gpu_most, 0) < $busy_percent THEN 'published'
+            WHEN provider = 'AWS' AND hardware_measured AND coalesce(gpu_most, 0) < $busy_percent
+                AND (coalesce(findings.has_accelerator(machine), false) OR coalesce(cpu_p95, 0) < $busy_cpu_percent) THEN 'published'
             WHEN gpu_still THEN 'still'
             ELSE 'unmeasured'
         END AS ground
@@ -110,7 +112,7 @@ idle_endpoint AS (
         CASE ground
             WHEN 'called' THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
-            WHEN 'gone' THEN 'not billed any more since ' || last_day
+            WHEN 'gone' THEN 'last billed on ' || last_day
             WHEN 'obstacle' THEN 'no verdict: ' || obstacle
             WHEN 'empty' THEN 'no copy of an inference component is on its machines, and no request was measured in '
                 || $window_days || ' days'
@@ -128,7 +130,9 @@ idle_endpoint AS (
             ELSE 'no verdict: its requests were not measured ('
                 || findings.coverage(greatest(request_hours, hardware_hours), hours_seen) || ')'
                 || CASE WHEN gpu_most >= $busy_percent
-                        THEN ', and its GPU reached ' || findings.number(gpu_most) || ' percent' ELSE '' END
+                        THEN ', and its GPU reached ' || findings.number(gpu_most) || ' percent'
+                        WHEN hardware_measured AND cpu_p95 >= $busy_cpu_percent
+                        THEN ', and p95 of its CPU is ' || findings.number(cpu_p95) || ' percent' ELSE '' END
         END
         || '; ' || findings.billed_words(billed_hours, machine, cost_in_window, currency)
         || CASE WHEN status = 'idle' THEN findings.unsaved_note(committed_cost, 0, currency) ELSE '' END AS reason,

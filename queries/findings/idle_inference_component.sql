@@ -107,7 +107,7 @@ idle_inference_component AS (
         CASE
             WHEN requests > 0 THEN findings.grouped(requests) || ' requests in ' || $window_days || ' days, the last on '
                 || last_request_day
-            WHEN status = 'active' THEN 'its endpoint is not billed any more since ' || last_day
+            WHEN status = 'active' THEN 'its endpoint was last billed on ' || last_day
             WHEN obstacle IS NOT NULL THEN 'no verdict: ' || obstacle
             WHEN status = 'unknown' THEN 'no verdict: its requests were not measured ('
                 || findings.coverage(request_hours, hours_seen) || ')'
@@ -123,7 +123,7 @@ idle_inference_component AS (
         || ' as one, so no part of it is the component''s' AS reason,
         json_object(
             'window_days', $window_days,
-            'endpoint', endpoint, 'copies', copies, 'other_components', others, 'endpoint_billing', evidence,
+            'endpoint', endpoint, 'resource_ids', json_array(endpoint), 'copies', copies, 'other_components', others, 'endpoint_billing', evidence,
             'requests', json_object('metric', metric, 'hours_measured', request_hours, 'total', CAST(requests AS DOUBLE),
                                     'last_day', CAST(last_request_day AS VARCHAR)),
             'samples_expected', CAST(hours_seen AS DOUBLE)
