@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,8 +19,8 @@ LONGEST_LOOK_BACK = 45
 """Days of charges that findings may look at, unless a window asks for more: a window of 30 days and what was before it."""
 
 
-STARTS = ("findings.resource_day", "findings.commitment_day")
-"""What was billed: a rule that reads one of them finds nothing where it is empty."""
+_KINDS = re.compile(r"findings\.(?:judged|billed_in_window)\(\s*\[([^\]]*)\]")
+_BILL = re.compile(r"findings\.(?:judged|billed_in_window|resource_day|commitment_day)\b")
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,8 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
         "CREATE OR REPLACE TEMP TABLE verdict AS SELECT *, 0 AS place, '' AS scope_kind, '' AS scope_name, 0 AS found_by "
         "FROM findings.findings LIMIT 0"
     )
-    nothing = {table for table in STARTS if not count(con, f"FROM {table}")}
-    found = [
-        0 if _starts_from(trial.query, nothing) else _note(con, trial, number) for number, trial in enumerate(trials)
-    ]
+    billed = {row[0] for row in con.execute("SELECT DISTINCT workload_kind FROM findings.resource_day").fetchall()}
+    found = [_note(con, trial, number) if _concerns(trial.query, billed) else 0 for number, trial in enumerate(trials)]
     _name_teams(con)
     _keep_scopes(con, [trial for trial in trials if trial.kind])
     _keep_gravest(con, today)
@@ -63,10 +62,10 @@ def find(con: Connection, catalogue: Catalogue, params: Params, today: date) -> 
     return list(outcomes.values())
 
 
-def _starts_from(query: QueryFile, nothing: set[str]) -> bool:
-    """Does the rule read of the bill only tables that are empty?"""
-    starts = set(STARTS).intersection(query.extra.get("reads") or [])
-    return bool(starts) and starts <= nothing
+def _concerns(query: QueryFile, billed: set[str]) -> bool:
+    """May the rule find anything? Not if it starts from kinds of resources alone, and nobody was billed for one of them."""
+    kinds = {kind for listed in _KINDS.findall(query.body) for kind in re.findall(r"'([^']+)'", listed)}
+    return len(_KINDS.findall(query.body)) < len(_BILL.findall(query.body)) or not kinds.isdisjoint(billed)
 
 
 def _trials(con: Connection, query: QueryFile, params: Params, today: date) -> Iterator[Trial]:
@@ -93,6 +92,8 @@ def _note(con: Connection, trial: Trial, number: int) -> int:
     """Run a rule and keep what it says; how many resources it speaks of."""
     query = trial.query
     found = materialise(con, query, trial.values, "found")
+    if not found:
+        return 0
     refuse_repeats(con, query, "temp.found", "provider, account_id, resource_id, currency")
     con.execute(
         """
