@@ -180,13 +180,15 @@ def test_a_rule_without_examples_is_noted(workspace: Workspace) -> None:
     assert workspace.finops("queries", "test", "no_such_rule").exit_code == 2
 
 
-def test_the_example_of_the_docs_runs(workspace: Workspace) -> None:
+def test_the_examples_of_the_docs_run(workspace: Workspace) -> None:
     docs = (REPO / "docs" / "queries.md").read_text()
-    sql = re.search(r"```sql\n(/\*\nid: gpu_cluster.*?)```", docs, re.DOTALL)
-    example = re.search(r"```yaml\n(charges.*?)```", docs, re.DOTALL)
-    assert sql and example
-    workspace.write("queries/allocate/gpu_cluster.sql", sql[1])
-    workspace.write("queries/tests/allocate/gpu_cluster/by_hours.yaml", example[1])
+    examples = re.findall(r"`queries/tests/([a-z]+)/(\w+)/(\w+\.yaml)`.*?```yaml\n(.*?)```", docs, re.DOTALL)
+    for layer, rule, case, example in examples:
+        sql = re.search(rf"```sql\n(/\*\nid: {rule}\n.*?)```", docs, re.DOTALL)
+        assert sql
+        workspace.write(f"queries/{layer}/{rule}.sql", sql[1])
+        workspace.write(f"queries/tests/{layer}/{rule}/{case}", example)
     result = workspace.finops("queries", "test")
     assert result.exit_code == 0, result.out + result.err
-    assert result.out.endswith("1 passed\n")
+    assert {layer for layer, *_ in examples} == {"allocate", "findings"}
+    assert result.out.endswith("2 passed\n")
