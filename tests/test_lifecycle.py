@@ -24,6 +24,7 @@ from finops.pipeline.explaining import explain, find_subjects
 from finops.pipeline.findings_journal import FindingsJournal
 from finops.resources import shipped_queries
 from finops.rules.catalogue import Catalogue
+from finops.rules.finding import scope_notes
 from finops.warehouse.ask import ask
 from finops.warehouse.connection import Connection
 
@@ -325,6 +326,9 @@ def test_an_exception_is_shown_ends_and_is_told_of_when_nothing_needs_it(days: D
     assert report.exception_notes == [
         "exceptions.csv:3: no rule speaks of vm now", "exceptions.csv:4: no rule speaks of bucket now",
     ]  # fmt: skip
+    assert scope_notes(con, {"quiet": {"team": {"unalocated": {}, "unallocated": {}}}}) == [
+        "[params.quiet.team.unalocated]: no charge is unalocated's; did you mean 'unallocated'?"
+    ]
     ended = days.state(con, october(8))
     assert (ended["state"], ended["since"], ended["cost_since_opened"]) == ("new", october(2), Decimal(6))
     assert con.execute("SELECT status, reason FROM findings.findings").fetchone() == (

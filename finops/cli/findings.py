@@ -162,7 +162,12 @@ def _tell_totals(app: App, con: Connection, values: dict[str, Any]) -> None:
             parts.append(f"{total['unknown']} not judged, {_words(total['unknown_cost'])} a month")
         if total["resolved"]:
             parts.append(
-                f"{total['resolved']} resolved, {_words(total['verified'])} a month saved, verified in the bill"
+                f"{total['resolved']} resolved, "
+                + (
+                    "no saving verified yet"
+                    if total["verified"] is None
+                    else f"{_words(total['verified'])} a month saved, verified in the bill"
+                )
             )
         if parts:
             app.say(f"{total['currency']}: {'; '.join(parts)}")

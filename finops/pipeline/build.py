@@ -20,7 +20,7 @@ from finops.pipeline.frozen_files import FrozenFiles, FrozenMonth, fingerprint
 from finops.pipeline.linting import all_at_once, refuse
 from finops.rules.catalogue import Catalogue
 from finops.rules.contract import catalogue_problems
-from finops.rules.finding import find
+from finops.rules.finding import find, scope_notes
 from finops.rules.lifecycle import exception_notes, follow
 from finops.rules.mappings import Mappings, read_mappings, store_mappings
 from finops.rules.outcomes import CheckOutcome, RuleOutcome
@@ -56,7 +56,7 @@ class BuildReport:
     checks: list[CheckOutcome] = field(default_factory=list)
     """Of this build or, if nothing changed, of the one that checked last."""
     exception_notes: list[str] = field(default_factory=list)
-    """Lines of exceptions.csv that except nothing, as sentences."""
+    """Lines of exceptions.csv that except nothing and thresholds of teams that there are not, as sentences."""
 
     @property
     def changed(self) -> bool:
@@ -127,7 +127,7 @@ def build(
     )
     found = digest([layer_digest(catalogue, "findings"), allocated, today, noted])
     runner.stage("find", found, lambda: _find(con, catalogue, given, today, journal), "FROM findings.findings")
-    report.exception_notes = exception_notes(con, today)
+    report.exception_notes = [*exception_notes(con, today), *scope_notes(con, given)]
     checked = digest([layer_digest(catalogue, "checks"), found])
     _check(con, catalogue, given, today, runner, checked)
     if journal:  # after the checks, and whether or not anything was built: a run that was killed before it came here is made good

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from finops.rules.catalogue import Catalogue
-from finops.rules.header import QueryFile
+from finops.rules.header import QueryFile, nearest
 from finops.rules.outcomes import RuleOutcome
 from finops.rules.run import SCOPES, Params, count, materialise, parameter_values, refuse_repeats
 from finops.rules.shared import make_finding_tables, make_macros
@@ -66,6 +66,18 @@ def _concerns(query: QueryFile, billed: set[str]) -> bool:
     """May the rule find anything? Not if it starts from kinds of resources alone, and nobody was billed for one of them."""
     kinds = {kind for listed in _KINDS.findall(query.body) for kind in re.findall(r"'([^']+)'", listed)}
     return len(_KINDS.findall(query.body)) < len(_BILL.findall(query.body)) or not kinds.isdisjoint(billed)
+
+
+def scope_notes(con: Connection, params: Params) -> list[str]:
+    """Thresholds of teams that there are not, as sentences."""
+    teams = "SELECT team FROM mapping.teams UNION SELECT Team FROM allocation.dimension_team WHERE Team IS NOT NULL"
+    known = sorted({"unallocated", *(row[0] for row in con.execute(teams).fetchall())})
+    return [
+        f"[params.{query_id}.team.{team}]: no charge is {team}'s{nearest(team, known)}"
+        for query_id, given in params.items()
+        for team in given.get("team", {})
+        if team not in known
+    ]
 
 
 def _trials(con: Connection, query: QueryFile, params: Params, today: date) -> Iterator[Trial]:
