@@ -345,4 +345,13 @@ CREATE OR REPLACE MACRO findings.problem_of(problem, services) AS
         lambda each: list_contains(services, split_part(each, ' ', 1))), '; '), '');
 
 -- A moment that an inventory states as text, in UTC; NULL where it states none.
-CREATE OR REPLACE MACRO findings.moment(properties, path) AS TRY_CAST((properties ->> path) AS TIMESTAMP);
+CREATE OR REPLACE MACRO findings.moment(properties, path) AS
+    CASE
+        WHEN regexp_full_match(properties ->> path, '\d{9,10}(\.\d+)?')
+            THEN make_timestamp(CAST(CAST(properties ->> path AS DECIMAL(38, 6)) * 1000000 AS BIGINT))
+        WHEN regexp_full_match(properties ->> path, '\d{12,13}') THEN make_timestamp(CAST(properties ->> path AS BIGINT) * 1000)
+        ELSE TRY_CAST(regexp_replace(properties ->> path, '(:\d\d(\.\d+)?)[+-]\d\d:?\d\d$', '\1') AS TIMESTAMP) - to_minutes(coalesce(
+            TRY_CAST(regexp_extract(properties ->> path, ':\d\d(?:\.\d+)?([+-])\d\d:?\d\d$', 1) || '1' AS INTEGER)
+            * (60 * TRY_CAST(regexp_extract(properties ->> path, ':\d\d(?:\.\d+)?[+-](\d\d):?\d\d$', 1) AS INTEGER)
+               + TRY_CAST(regexp_extract(properties ->> path, ':\d\d(?:\.\d+)?[+-]\d\d:?(\d\d)$', 1) AS INTEGER)), 0))
+    END;

@@ -9,8 +9,8 @@ why: >
   the bill: around the clock for a week, weekend included, is nobody's working day, confidence medium.
 misses: >
   Health checks move the time of the last activity; where it equals that of the last health check, it says nothing and the status
-  is 'unknown'. So it is for an app younger than the window, and where the list of apps is older than the last days. Long
-  computations in a notebook are no user's activity.
+  is 'unknown'. So it is for an app whose last activity the inventory does not say, for one younger than the window, and where the
+  list of apps is older than the last days. Long computations in a notebook are no user's activity.
 recommended_action: >
   Ask the owner; then delete the app (its files stay in the space), and turn on idle shutdown for the domain. An
   app that belongs to a user profile and to no space is named by --user-profile-name in place of --space-name.
@@ -29,8 +29,10 @@ WITH seen AS (
         hours_seen * 100 >= hours_expected * $always_on_percent AS always_on,
         hours_seen * 100 >= hours_since_first * $always_on_percent AS on_since_first,
         findings.problem_of(inventory_problem, ['sagemaker']) AS problem,
-        findings.moment(properties, '$.LastUserActivityAt') AS active_at,
-        findings.moment(properties, '$.LastHealthCheckAt') AS checked_at,
+        coalesce(findings.moment(properties, '$.LastUserActivityAt'), findings.moment(properties, '$.LastUserActivityTimestamp'))
+            AS active_at,
+        coalesce(findings.moment(properties, '$.LastHealthCheckAt'), findings.moment(properties, '$.LastHealthCheckTimestamp'))
+            AS checked_at,
         coalesce(lower(state) IN ('deleted', 'deleting'), false) AS is_deleted,
         coalesce(seen_at < window_end - INTERVAL 2 DAY, false) AS is_old_list
     FROM findings.judged(
@@ -50,6 +52,7 @@ apps AS (
             WHEN active_at IS NOT NULL AND is_old_list
                 THEN 'its last user activity is known as of ' || strftime(seen_at, '%Y-%m-%d') || ' only'
             WHEN too_young THEN 'made or first billed on ' || strftime(since, '%Y-%m-%d') || ': too young for a verdict'
+            WHEN known AND active_at IS NULL THEN 'the inventory does not say when somebody last worked in it'
             WHEN active_at IS NULL AND NOT always_on
                 THEN 'on without a break, but first billed on ' || first_day || ': too young for a verdict'
         END AS doubt
