@@ -30,10 +30,16 @@ WITH settings AS (
         hours_seen * 100 >= hours_expected * $always_on_percent AS always_on,
         hours_seen * 100 >= hours_since_first * $always_on_percent AS on_since_first,
         findings.problem_of(inventory_problem, ['sagemaker', 'notebooks']) AS problem,
-        TRY_CAST(coalesce(properties ->> '$.AutoStop', properties ->> '$.IdleShutdown') AS BOOLEAN) AS auto_stop,
+        nullif(coalesce(properties ->> '$.AutoStop', properties ->> '$.IdleShutdown', properties ->> '$.auto_stop',
+                        properties ->> '$.idle_shutdown'), '') AS stated,
+        CASE WHEN lower(stated) IN ('yes', 'on', 'enabled') THEN true
+             WHEN lower(stated) IN ('no', 'off', 'disabled', 'none') THEN false
+             ELSE TRY_CAST(stated AS BOOLEAN) END AS auto_stop,
         -- stated as not read; a list that never speaks of it is no such statement
         coalesce(json_type(properties, '$.AutoStop') = 'NULL' OR json_type(properties, '$.IdleShutdown') = 'NULL'
-            OR (json_type(properties, '$.AutoStop') IS NULL AND (properties ->> '$.LifecycleConfigName') <> ''), false)
+            OR (stated IS NOT NULL AND auto_stop IS NULL)
+            -- a script of any name may stop it
+            OR (stated IS NULL AND regexp_matches(lower(CAST(properties AS VARCHAR)), '"[a-z_]*lifecycle[a-z_]*": *"[^"]')), false)
             AS is_unread,
         coalesce(lower(state) IN ('stopped', 'stopping', 'deleting', 'deleted', 'suspended', 'suspending'), false) AS is_stopped
     FROM findings.judged(['notebook.instance'], $today, $window_days)
