@@ -279,15 +279,17 @@ class Run:
                 )
             ]
 
-    def read(self, service: str, project: str = ML, region: str | None = None) -> tuple[str, str, str]:
+    def read(
+        self, service: str, project: str = ML, region: str | None = None, *, covers: str = "inventory"
+    ) -> tuple[str, str, str]:
         """Outcome, what and next step of a line of reads."""
+        asked = project, service, region, "metrics" if service == "monitoring" else covers
         (line,) = [
             each
             for each in self.lines["gcp-utilisation://gcp/reads"]
-            if (each["account_id"], each["service"], each["region"]) == (project, service, region)
+            if (each["account_id"], each["service"], each["region"], each["covers"]) == asked
         ]
         assert line["provider"] == "GCP"
-        assert line["covers"] == ("metrics" if service == "monitoring" else "inventory")
         return line["outcome"], line["what"], line["next_step"]
 
 
@@ -506,13 +508,17 @@ def test_an_unread_part_keeps_the_old_inventory_and_says_so(google: FakeGoogle, 
     assert run.read("aiplatform", region="us-central1")[0] == "complete"
     assert run.read("aiplatform", region="europe-west4")[0] == "incomplete"
     # what is known of Vertex AI came; what machines did cannot be told, and is asked for again
-    assert run.read("monitoring")[0] == "incomplete"
+    assert run.read("monitoring")[0] == "complete"
+    assert [run.read(each, covers="metrics")[0] for each in ("compute", "notebooks")] == ["incomplete", "incomplete"]
     measured = {each["resource_id"].rpartition("/")[2] for each in run.lines[f"monitoring://{ML}/{TODAY}"]}
     assert {"111", "301"} < measured
     google.works_again()
     again = Run(collector(google), tmp_path / "again", known=run.known)
     assert not again.listing.troubles
     assert again.read("monitoring")[0] == "complete"
+    assert {each["service"] for each in again.lines["gcp-utilisation://gcp/reads"] if each["covers"] == "metrics"} == {
+        "monitoring"
+    }
     assert "gpu-1" in {each["resource_id"].rpartition("/")[2] for each in again.lines[f"monitoring://{ML}/{TODAY}"]}
 
 

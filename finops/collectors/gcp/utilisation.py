@@ -16,7 +16,7 @@ from finops.collectors.activity import Measure, Read, write_metrics, write_reads
 from finops.collectors.gcp.access import acting_as
 from finops.collectors.gcp.inventory import KINDS
 from finops.collectors.gcp.monitoring import PERMISSION, Wanted, measured
-from finops.collectors.gcp.project import COMPUTE, LOCATIONS, NUMBER, UNSUPPORTED, Project
+from finops.collectors.gcp.project import COMPUTE, LOCATIONS, NUMBER, UNSUPPORTED, WORKBENCH, Project
 from finops.collectors.gcp.rest import Rest, Unsupported
 from finops.collectors.interface import (
     Finding,
@@ -144,8 +144,8 @@ class GcpUtilisationCollector:
         self._api = Rest(self._source, self._folder)
         self._projects: dict[str, Project] = {}
         self._wanted: dict[str, Wanted] = {}
-        self._metrics: dict[str, Read] = {}
-        """How the reading of each project's metrics went."""
+        self._metrics: dict[tuple[str, str], Read] = {}
+        """How the reading of each project's metrics went: of all, and of services whose own could not be asked."""
 
     def _read(self, name: str, today: date) -> Project:
         project = Project(self._api, name, self._source.locations, today - timedelta(days=self._source.history_days))
@@ -196,15 +196,17 @@ class GcpUtilisationCollector:
         self._came(project)
 
     def _came(self, project: Project) -> None:
-        """The metrics came; those of machines only if the machines are known."""
+        """The metrics came; those of machines, Workbench's among them, only if the machines are known."""
+        self._note(project.name, Outcome.COMPLETE)
         if unknown := project.trouble(COMPUTE):
             what = f"what machines did was not asked, because {unknown.what}"
-            self._note(project.name, Outcome.INCOMPLETE, what, unknown.next_step)
-        else:
-            self._note(project.name, Outcome.COMPLETE)
+            for service in (COMPUTE, WORKBENCH):
+                self._note(project.name, Outcome.INCOMPLETE, what, unknown.next_step, service=service)
 
-    def _note(self, name: str, outcome: str, what: str = "", next_step: str = "") -> None:
-        self._metrics[name] = Read("GCP", name, None, "monitoring", "metrics", outcome, what, next_step)
+    def _note(
+        self, name: str, outcome: str, what: str = "", next_step: str = "", *, service: str = "monitoring"
+    ) -> None:
+        self._metrics[name, service] = Read("GCP", name, None, service, "metrics", outcome, what, next_step)
 
 
 def _mark(wanted: Wanted) -> Measure:
