@@ -137,7 +137,10 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
             count(*) FILTER (in_window AND in_kind) AS days_billed,
             coalesce(sum(hours_seen) FILTER (in_window), 0) AS hours_seen,
             count(*) FILTER (in_window AND hours_seen >= 24) AS full_days,
-            coalesce(sum(billed_hours) FILTER (in_window), sum(hours_seen) FILTER (in_window)) AS billed_hours,
+            coalesce(    -- both decimal: a float would show in its last digits
+                sum(billed_hours) FILTER (in_window),
+                CAST(round(sum(hours_seen) FILTER (in_window), 6) AS DECIMAL(38, 9))
+            ) AS billed_hours,
             sum(effective_cost) FILTER (in_window) AS cost_in_window,
             sum(kind_cost) FILTER (in_window) AS kind_cost,
             sum(committed_cost) FILTER (in_window) AS committed_cost
