@@ -699,11 +699,17 @@ def test_an_sso_sign_in_that_has_run_out_names_the_command(
 def test_no_secret_is_logged_or_said(aws: FakeAws, caplog: pytest.LogCaptureFixture, monkeypatch: Any) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret-key")
     aws.make_export("cur2", "acme-billing")
-    aws.answer("s3:ListObjectsV2", "SignatureDoesNotMatch", 403, "The signature does not match.")
+    aws.answer(
+        "s3:ListObjectsV2",
+        "SignatureDoesNotMatch",
+        403,
+        "The signature is wrong.\n\n'GET\n/\nx-amz-security-token:IQoJ-token",
+    )
     with caplog.at_level(logging.INFO), pytest.raises(Trouble) as caught:
         export().look(request())
     assert caught.value.outcome is Outcome.EXPIRED
-    assert "very-secret-key" not in str(caught.value) + caplog.text
+    assert "The signature is wrong." in str(caught.value)
+    assert not [each for each in ("very-secret-key", "IQoJ-token") if each in str(caught.value) + caplog.text]
 
 
 # The legacy report

@@ -83,7 +83,7 @@ def code_of(error: BaseException) -> str:
 
 def _answered(response: dict[str, Any], action: str, resource: str, profile: str) -> tuple[Outcome, str, str]:
     error, meta = response.get("Error") or {}, response.get("ResponseMetadata") or {}
-    code, message, status = str(error.get("Code", "")), str(error.get("Message", "")), meta.get("HTTPStatusCode", 0)
+    code, message, status = str(error.get("Code", "")), _first_line(error), meta.get("HTTPStatusCode", 0)
     headers = meta.get("HTTPHeaders") or {}
     said = f"{code}: {message}" if message else code
     if code in EXPIRED:
@@ -109,6 +109,11 @@ def _answered(response: dict[str, Any], action: str, resource: str, profile: str
         f"AWS refused the call {action} ({said})",
         "Look the code up in the AWS documentation of this call.",
     )
+
+
+def _first_line(error: dict[str, Any]) -> str:
+    """AWS quotes the whole request below it where a signature is wrong, with the session's token."""
+    return next(iter(str(error.get("Message", "")).strip().splitlines()), "")
 
 
 def _denied(said: str, message: str, action: str, resource: str) -> tuple[Outcome, str, str]:
