@@ -75,6 +75,19 @@ def test_periods_and_words_of_others_are_understood(workspace: Workspace) -> Non
     ]  # fmt: skip
 
 
+def test_a_file_for_each_part(workspace: Workspace) -> None:
+    """The second says nothing of the first's variant; a second word on its own replaces it."""
+    for name, part, value in (("a", "blue", 50), ("b", "green", 0), ("c", "green", 3)):
+        workspace.write(
+            f"{name}.csv", f"resource_id,metric,part,day,value\nranker,Invocations,{part},2026-10-24,{value}\n"
+        )
+        assert workspace.finops("load", workspace.folder / f"{name}.csv").exit_code == 0
+    assert workspace.query("SELECT part, value::INTEGER FROM utilisation.daily ORDER BY ALL") == [
+        ("blue", 50),
+        ("green", 3),
+    ]
+
+
 def lists(workspace: Workspace, name: str, *ids: str, age: int = 0) -> Path:
     """A file of resources, so many minutes old."""
     lines = ["provider,resource_id,resource_type,state", *(f"AWS,{each},AWS::EC2::Instance,running" for each in ids)]

@@ -20,7 +20,7 @@ _TOGETHER = """CASE
 def load_utilisation(
     con: Connection, spec: FormatSpec, record: DeliveryRecord, typed: Sequence[TypedColumn], base: str
 ) -> list[LoadedSlice]:
-    """Replace the days that a usage delivery states, per resource and metric.
+    """Replace the days that a usage delivery states, per resource, part and metric.
 
     The mapping gives ``resource_id, metric, day, value, unit, samples`` from ``delivered``, and may give ``statistic`` (``Sum``,
     ``Average``, ``Maximum`` …, NULL where the metric has but one) and ``part`` (of the resource: a variant, a device). Rows that
@@ -39,14 +39,16 @@ def load_utilisation(
     # days that a newer delivery has measured stay as they are
     newer = (
         "SELECT 1 FROM utilisation.daily AS d JOIN ops.loads AS l USING (load_id) WHERE d.source_id = $source "
-        "AND d.resource_id = m.resource_id AND d.metric = m.metric AND d.day = m.day AND l.delivered_at > $delivered"
+        "AND d.resource_id = m.resource_id AND d.metric = m.metric AND d.day = m.day AND d.part IS NOT DISTINCT FROM m.part "
+        "AND l.delivered_at > $delivered"
     )
     values = {"source": record.source_id, "delivered": record.delivered}
     with transaction(con):
         con.execute(f"DELETE FROM temp.measured AS m WHERE EXISTS ({newer})", values)
         con.execute(
             "DELETE FROM utilisation.daily USING temp.measured AS m WHERE daily.source_id = ? "
-            "AND daily.resource_id = m.resource_id AND daily.metric = m.metric AND daily.day = m.day",
+            "AND daily.resource_id = m.resource_id AND daily.metric = m.metric AND daily.day = m.day "
+            "AND daily.part IS NOT DISTINCT FROM m.part",
             [record.source_id],
         )
         con.execute(
