@@ -100,7 +100,6 @@ measured AS (
         t.metric_number,
         coalesce(u.statistic, CASE WHEN t.signal IN ('requests', 'tokens') THEN 'Sum' ELSE 'Maximum' END) AS statistic,
         coalesce(u.part, r.part) AS part,
-        t.signal IN ('requests', 'tokens') AS is_count,
         c.part IS NOT NULL AS is_component,
         u.day,
         u.value,
@@ -121,12 +120,8 @@ per_metric AS (
         m.resource_number,
         m.metric_number,
         m.day,
-        coalesce(
-            greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND NOT m.is_component),
-                     sum(m.value) FILTER (m.statistic = 'Sum' AND m.is_component)),
-            -- where nobody added up: an average or a maximum above none is traffic, of at least so much
-            ceil(max(m.value) FILTER (m.is_count))
-        ) AS total,
+        greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND NOT m.is_component),
+                 sum(m.value) FILTER (m.statistic = 'Sum' AND m.is_component)) AS total,
         -- the greatest value; where only an average was kept, that
         coalesce(max(m.value) FILTER (m.statistic IN ('Maximum', 'Sum')), max(m.value) FILTER (m.statistic = 'p95'),
                  max(m.value)) AS most,
@@ -140,8 +135,7 @@ per_metric AS (
                  sum(m.value) FILTER (m.statistic = 'HourMinimum' AND m.is_component)) AS hour_least,
         least(24, max(m.samples)) AS hours,
         -- hours of all parts: two variants have 48 in a day
-        coalesce(sum(least(24, m.samples)) FILTER (m.statistic = 'Sum'),
-                 sum(least(24, m.samples)) FILTER (m.statistic = 'Average')) AS part_hours,
+        sum(least(24, m.samples)) FILTER (m.statistic = 'Sum') AS part_hours,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL)) AS parts,
         list_distinct(list(m.part) FILTER (m.part IS NOT NULL AND m.value > 0)) AS active_parts
     FROM measured AS m
@@ -163,7 +157,11 @@ keys AS (
 
 named AS (
     SELECT k.resource_key, s.signal, p.day, s.is_sum_over_gpus AND k.is_sagemaker AS is_sum_over_gpus, s.metric, s.metrics,
-           p.* EXCLUDE (resource_number, metric_number, day)
+           p.* EXCLUDE (resource_number, metric_number, day) REPLACE (
+               -- where nobody added up: an average or a maximum above none is traffic, of at least so much
+               CASE WHEN s.signal IN ('requests', 'tokens') THEN coalesce(p.total, ceil(p.most)) ELSE p.total END AS total,
+               CASE WHEN s.signal IN ('requests', 'tokens') THEN coalesce(p.part_hours, p.hours) ELSE p.part_hours END AS part_hours
+           )
     FROM per_metric AS p
     JOIN pairs AS s ON s.resource_number = p.resource_number AND s.metric_number = p.metric_number
     JOIN keys AS k ON k.resource_number = p.resource_number
