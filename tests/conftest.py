@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -70,10 +71,29 @@ class Workspace:
             return con.execute(sql).fetchall()
 
 
+Made = Callable[[Workspace, str, Callable[[], object]], None]
+"""Takes a workspace, a name for what is made, and its maker."""
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workspace:
     """An empty workspace."""
     return Workspace(tmp_path, capsys)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Fill a workspace as its maker does, which works once only: the tests after it get a copy of what it made."""
+    folder = tmp_path_factory.mktemp("made")
+
+    def fill(workspace: Workspace, name: str, make: Callable[[], object]) -> None:
+        if (folder / name).exists():
+            shutil.copytree(folder / name, workspace.folder, dirs_exist_ok=True)
+            return
+        make()
+        shutil.copytree(workspace.folder, folder / name)
+
+    return fill
 
 
 @pytest.fixture

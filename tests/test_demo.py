@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES, REPO, Workspace
+from conftest import FIXTURES, REPO, Made, Workspace
 
 
 @pytest.fixture
@@ -21,6 +21,13 @@ def demo(workspace: Workspace) -> Workspace:
     config = workspace.folder / "finops.toml"
     config.write_text(config.read_text().replace("../fixtures/deliveries", str(FIXTURES)))
     return workspace
+
+
+@pytest.fixture
+def done(demo: Workspace, made: Made) -> Workspace:
+    """The demo's workspace after its weekly job."""
+    made(demo, "demo", lambda: demo.finops("--today", "2026-10-26", "run"))
+    return demo
 
 
 def test_the_weekly_job(demo: Workspace) -> None:
@@ -58,10 +65,9 @@ def test_the_weekly_job(demo: Workspace) -> None:
     assert (demo.query(totals), demo.query(teams)) == numbers
 
 
-def test_explain_leads_from_a_resource_to_its_rule_and_its_files(demo: Workspace) -> None:
-    demo.finops("--today", "2026-10-26", "run")
+def test_explain_leads_from_a_resource_to_its_rule_and_its_files(done: Workspace) -> None:
     explained = json.loads(
-        demo.finops("--today", "2026-10-26", "explain", "q7m3xk2v9pab", "--json").out, parse_float=Decimal
+        done.finops("--today", "2026-10-26", "explain", "q7m3xk2v9pab", "--json").out, parse_float=Decimal
     )
     assert explained["resource_id"].endswith(":cluster/q7m3xk2v9pab")
     assert explained["allocation"][0]["team"] == "ml-research"
@@ -71,25 +77,24 @@ def test_explain_leads_from_a_resource_to_its_rule_and_its_files(demo: Workspace
     charged = sum(Decimal(str(row["effective_cost"])) for row in explained["charges"])
     allocated = sum(Decimal(str(row["effective_cost"])) for row in explained["allocation"])
     assert charged == allocated
-    finding = demo.query("SELECT finding_id FROM findings.findings WHERE rule_id = 'hyperpod_cluster'")[0][0]
-    assert demo.finops("explain", finding).out.startswith(explained["resource_id"])
-    family = demo.finops(
+    finding = done.query("SELECT finding_id FROM findings.findings WHERE rule_id = 'hyperpod_cluster'")[0][0]
+    assert done.finops("explain", finding).out.startswith(explained["resource_id"])
+    family = done.finops(
         "explain", "vision-defect"
     ).out  # as the list of findings shows it; it has no charges of its own
     assert family.startswith("family/")
     assert "on_demand_training: underused" in family
     assert "Charges by month" not in family
-    assert "always_on_studio_app: idle" in demo.finops("explain", "space-ds-07/JupyterLab").out
-    unknown = demo.finops("explain", "no-such-thing")
+    assert "always_on_studio_app: idle" in done.finops("explain", "space-ds-07/JupyterLab").out
+    unknown = done.finops("explain", "no-such-thing")
     assert unknown.exit_code == 2
     assert "nothing in the ledger is called" in unknown.err
 
 
-def test_findings_can_be_filtered(demo: Workspace) -> None:
-    demo.finops("--today", "2026-10-26", "run")
+def test_findings_can_be_filtered(done: Workspace) -> None:
 
     def found(*args: str) -> list[dict[str, object]]:
-        return demo.finops("findings", *args, "--format", "json").json()  # type: ignore[no-any-return]
+        return done.finops("findings", *args, "--format", "json").json()  # type: ignore[no-any-return]
 
     idle = found("--status", "idle")
     assert idle
@@ -97,9 +102,9 @@ def test_findings_can_be_filtered(demo: Workspace) -> None:
     assert all(Decimal(str(each["monthly_cost"])) >= 1000 for each in found("--min-cost", "1000"))
     assert {each["team"] for each in found("--team", "vision")} == {"vision"}
     for amount in ("much", "nan", "1e400"):
-        wrong = demo.finops("findings", "--min-cost", amount)
+        wrong = done.finops("findings", "--min-cost", amount)
         assert (wrong.exit_code, wrong.err.splitlines()[0]) == (2, f"error: --min-cost '{amount}' is no amount")
-    misspelt = demo.finops("findings", "--rule", "idle_endpint")
+    misspelt = done.finops("findings", "--rule", "idle_endpint")
     assert (misspelt.exit_code, "did you mean 'idle_endpoint'?" in misspelt.err) == (2, True)
     assert {each["rule_id"] for each in found("--rule", "unused_reservation")} == {"unused_reservation"}
     account = str(idle[0]["account_id"])
@@ -110,8 +115,8 @@ def test_findings_can_be_filtered(demo: Workspace) -> None:
     assert all(each["since"] and each["cost_since_opened"] == each["cost_in_window"] for each in idle)
     assert all(isinstance(each["evidence"], dict) for each in idle)
     assert found("--status", "resolved") == []
-    assert len((demo.folder / "findings" / "journal.jsonl").read_text().splitlines()) == len(found("--status", "new"))
-    table = demo.finops("findings", "--status", "idle", "--format", "table")
+    assert len((done.folder / "findings" / "journal.jsonl").read_text().splitlines()) == len(found("--status", "new"))
+    table = done.finops("findings", "--status", "idle", "--format", "table")
     assert max(map(len, table.out.splitlines())) <= 120
     for currency in ("USD", "EUR"):
         assert re.search(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Workspace, focus_csv
+from conftest import Made, Workspace, focus_csv
 
 HEADER = """/*
 id: {id}
@@ -45,7 +45,12 @@ COST = "3.000000001000000007"
 
 
 @pytest.fixture
-def built(workspace: Workspace) -> Workspace:
+def built(workspace: Workspace, made: Made) -> Workspace:
+    made(workspace, "explain", lambda: _build(workspace))
+    return workspace
+
+
+def _build(workspace: Workspace) -> None:
     workspace.write(
         "queries/allocate/shared_cluster.sql", HEADER.format(id="shared_cluster", order=3, method="split") + WEIGHTS
     )
@@ -61,7 +66,6 @@ def built(workspace: Workspace) -> Workspace:
     workspace.finops("load", workspace.write("october.csv", "\n".join([september[0], *october, ""])))
     result = workspace.finops("--today", "2026-10-26", "build")
     assert result.exit_code == 0, result.err
-    return workspace
 
 
 def explained(workspace: Workspace, *args: str) -> Any:

@@ -182,7 +182,10 @@ def test_new_then_open_then_resolved_with_a_saving_then_found_again(days: Days) 
     assert [each[:2] for each in days.written()] == [("10-05", "opened"), ("10-13", "resolved"), ("10-23", "reopened")]
 
 
-def test_what_is_resolved_is_shown_and_explained(days: Days, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_resolved_is_shown_and_explained(
+    days: Days, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     con = days.ledger([charge(EP, "1234.5", 1, 12), charge(EP, "0.4", 1, 31, x_UsageType="USE1-Host:VolumeUsage.gp2")])
     for day in (5, 13, 20):
         days.run(con, october(day))
