@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -21,6 +22,20 @@ from finops.warehouse.connection import Connection, connect
 REPO = Path(__file__).resolve().parent.parent
 FIXTURES = REPO / "fixtures" / "deliveries"
 CORPUS = REPO.parent / "shared" / "corpus"
+
+
+def pytest_configure() -> None:
+    """Each worker has one core: else DuckDB starts as many threads in each of them as the machine has."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: nobody needs to look through it for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass

@@ -18,7 +18,7 @@ import pytest
 from conftest import REPO
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rules_kit import CATALOGUE, TODAY, new_ledger, write_mappings
+from rules_kit import ALLOCATION, CATALOGUE, TODAY, new_ledger, write_mappings
 from test_corpus import BILLS, dataset
 
 from finops.pipeline.build import build
@@ -98,7 +98,7 @@ def built(
     for old in folder.glob("*.csv"):
         old.unlink()
     con = new_ledger(charges)
-    build(con, CATALOGUE, write_mappings(folder, files), TODAY)
+    build(con, ALLOCATION, write_mappings(folder, files), TODAY)
     return con
 
 
@@ -128,8 +128,8 @@ def test_the_shares_of_every_charge_add_up_to_it_and_building_again_changes_noth
         assert all(total == 1 and least >= 0 for total, least in weights)
     tables = [f"FROM allocation.{name} ORDER BY ALL" for name in ("dimension_team", "pool_step", "pool_share")]
     before = [con.execute(table).fetchall() for table in tables]
-    assert not build(con, CATALOGUE, tmp_path / "mappings", TODAY).changed
-    assert build(con, CATALOGUE, tmp_path / "mappings", TODAY, full=True).changed
+    assert not build(con, ALLOCATION, tmp_path / "mappings", TODAY).changed
+    assert build(con, ALLOCATION, tmp_path / "mappings", TODAY, full=True).changed
     assert [con.execute(table).fetchall() for table in tables] == before
     con.close()
 
@@ -175,7 +175,7 @@ def everything_is_shared(con: Connection, folder: Path) -> Counter[str]:
             for place, name in enumerate(names)
         ]
     folder.mkdir(exist_ok=True)
-    build(con, CATALOGUE, write_mappings(folder, files), date(2026, 11, 1))
+    build(con, ALLOCATION, write_mappings(folder, files), date(2026, 11, 1))
     billed = con.execute(
         "SELECT x_LoadId, BillingCurrency, sum(BilledCost), sum(EffectiveCost) FROM focus.cost_and_usage GROUP BY ALL ORDER BY ALL"
     ).fetchall()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rules_kit import CATALOGUE, TODAY, new_ledger, write_mappings
+from rules_kit import ALLOCATION, CATALOGUE, TODAY, new_ledger, write_mappings
 
 from finops.errors import CheckFailedError, ConfigError, QueryFileError
 from finops.pipeline.build import STAGES, BuildReport, build
@@ -369,7 +369,7 @@ def test_allocation_conserves_cost(tmp_path: Path, charges: list[dict[str, Any]]
         },
     )
     con = new_ledger(charges)
-    build(con, CATALOGUE, folder, TODAY)
+    build(con, ALLOCATION, folder, TODAY)
     for currency in ("USD", "EUR"):
         [(whole, billed, effective)] = rows(
             con, "SELECT coalesce(sum(coalesce(x_AllocationWeight, 1)), 0), sum(AllocatedBilledCost), sum(AllocatedEffectiveCost) FROM allocation.charges "
@@ -385,6 +385,6 @@ def test_hundreds_of_patterns_first_line_wins(tmp_path: Path) -> None:
     patterns = [{"pattern": f"it's-[a-z]+-{number}", "team": f"t{number}"} for number in range(250)]
     patterns.insert(120, {"pattern": "it's-[a-z]+-1(19|99)", "team": "both"})
     con = new_ledger([{"cost": 1, "ResourceId": f"it's-x-{number}"} for number in (7, 119, 199, 249, 250)])
-    build(con, CATALOGUE, write_mappings(tmp_path, {"resources": patterns}), TODAY)
+    build(con, ALLOCATION, write_mappings(tmp_path, {"resources": patterns}), TODAY)
     teams = rows(con, "SELECT ResourceId, Team FROM allocation.charges ORDER BY x_DimensionId")
     assert [team for _, team in teams] == ["t7", "t119", "both", "t249", "unallocated"]

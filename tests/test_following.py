@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rules_kit import CATALOGUE, TODAY, new_ledger, write_mappings
+from rules_kit import ALLOCATION, TODAY, new_ledger, write_mappings
 
 from finops.pipeline.build import build
 from finops.rules.catalogue import Catalogue
@@ -23,7 +23,7 @@ VISION = {"from": "2026-10-05", "cost": 10, "ResourceId": "i-2", "Tags": {"team"
 TAX = {"from": "2026-10-01", "cost": 8, "ChargeCategory": "Tax"}
 
 
-def built(charges: Charges, mappings: Path | None = None, catalogue: Catalogue = CATALOGUE) -> Connection:
+def built(charges: Charges, mappings: Path | None = None, catalogue: Catalogue = ALLOCATION) -> Connection:
     con = new_ledger(charges)
     build(con, catalogue, mappings, TODAY)
     return con

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rules_kit import CATALOGUE, TODAY, new_ledger, write_mappings
+from rules_kit import ALLOCATION, CATALOGUE, TODAY, new_ledger, write_mappings
 
 from finops.errors import ConfigError
 from finops.pipeline.build import build
@@ -85,7 +85,7 @@ def test_a_pool_may_stand_wherever_a_team_may(tmp_path: Path) -> None:
     con = new_ledger(
         [{"cost": 2, "SubAccountId": "100", "ResourceId": str(n), "Tags": tag} for n, tag in enumerate(tags)]
     )
-    build(con, CATALOGUE, folder, TODAY)
+    build(con, ALLOCATION, folder, TODAY)
     assert rows(con, "SELECT Team, is_pool, count(*) FROM allocation.dimension_team GROUP BY ALL") == [
         ("shared-platform", True, 4)
     ]
@@ -229,7 +229,7 @@ def test_at_each_moment_the_strongest_line_that_holds_wins(
         for number, (pattern, span) in enumerate(lines)
     ]
     con = new_ledger([{"cost": 1, "ResourceId": "job-1", "from": "2026-10-01", "until": "2026-10-20"}])
-    build(con, CATALOGUE, write_mappings(tmp_path / "mappings", {"resources": written}), TODAY)
+    build(con, ALLOCATION, write_mappings(tmp_path / "mappings", {"resources": written}), TODAY)
     found = dict(rows(con, "SELECT strftime(ChargePeriodStart, '%Y-%m-%d'), Team FROM allocation.charges"))
     con.close()
     for day in (f"2026-10-{number:02d}" for number in range(1, 20)):
@@ -258,7 +258,7 @@ def test_the_order_of_exact_lines_does_not_matter(tmp_path: Path, lines: list[tu
     columns = {"accounts": "SubAccountId", "projects": "SubAccountId", "keys": "x_ApiKeyId", "resources": "ResourceId",
                "callers": "x_CallerId"}  # fmt: skip
     con = new_ledger([{"cost": 1, columns[file]: f"{file}{word}"} for file in names for word in "1234"])
-    build(con, CATALOGUE, write_mappings(tmp_path / "mappings", files), TODAY)
+    build(con, ALLOCATION, write_mappings(tmp_path / "mappings", files), TODAY)
     teams = [team for (team,) in rows(con, "SELECT Team FROM allocation.charges ORDER BY x_DimensionId")]
     con.close()
     assert teams == [f"{file}-{team}" for file in names for team in "abab"]
@@ -270,7 +270,7 @@ def test_hundreds_of_dated_patterns(tmp_path: Path) -> None:
         for number in range(250)
     ]
     con = new_ledger([{"cost": 1, "ResourceId": f"it's-x-{number}"} for number in (7, 119, 249, 250)])
-    build(con, CATALOGUE, write_mappings(tmp_path / "mappings", {"resources": lines}), TODAY)
+    build(con, ALLOCATION, write_mappings(tmp_path / "mappings", {"resources": lines}), TODAY)
     teams = rows(con, "SELECT Team FROM allocation.charges ORDER BY x_DimensionId")
     assert teams == [("t7",), ("t119",), ("t249",), ("unallocated",)]
 
@@ -338,10 +338,10 @@ def test_every_problem_of_tables_is_told(tmp_path: Path) -> None:
 def test_a_table_that_changes_is_built_again(tmp_path: Path) -> None:
     con = new_ledger([{"cost": 1, "ResourceId": "i-1"}])
     folder = write(tmp_path, tables__a_csv="code\n1\n")
-    build(con, CATALOGUE, folder, TODAY)
-    assert not build(con, CATALOGUE, folder, TODAY).changed
+    build(con, ALLOCATION, folder, TODAY)
+    assert not build(con, ALLOCATION, folder, TODAY).changed
     write(folder, tables__a_csv="code\n2\n")
-    assert build(con, CATALOGUE, folder, TODAY).changed
+    assert build(con, ALLOCATION, folder, TODAY).changed
     assert rows(con, "FROM reference.a") == [("2",)]
 
 
@@ -369,7 +369,7 @@ def test_the_example_of_the_page_is_as_it_says(tmp_path: Path) -> None:
         {"cost": 10, "SubAccountId": "444455556666", "from": "2026-10-01"},
         {"cost": 1, "SubAccountId": "111122223333", "from": "2026-10-09", "until": "2026-10-11"},
     ])  # fmt: skip
-    build(con, CATALOGUE, folder, TODAY)
+    build(con, ALLOCATION, folder, TODAY)
     paid = rows(con, "SELECT SubAccountId, Team, sum(AllocatedBilledCost), min(ChargePeriodStart)::DATE FROM allocation.charges "
                 "GROUP BY ALL ORDER BY ALL")  # fmt: skip
     assert paid == [

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import REPO
-from rules_kit import CATALOGUE, TODAY, new_ledger, write_mappings
+from rules_kit import ALLOCATION, TODAY, new_ledger, write_mappings
 
 from finops.errors import AllocationError, ConfigError, FinopsError, QueryFileError
 from finops.pipeline.build import build
@@ -33,7 +33,7 @@ def divide(tmp_path: Path) -> Divide:
     def run(
         charges: Sequence[Mapping[str, Any]],
         pools: Sequence[Mapping[str, Any]],
-        catalogue: Catalogue = CATALOGUE,
+        catalogue: Catalogue = ALLOCATION,
         utilisation: Sequence[Mapping[str, Any]] = (),
         **files: Sequence[Mapping[str, Any]],
     ) -> Connection:
