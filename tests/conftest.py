@@ -32,6 +32,19 @@ def pytest_configure() -> None:
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
+LONG = (
+    "test_after_each_of_twelve_weekly_runs",
+    "test_the_weekly_job",
+    "test_kill_dash_nine_while",
+    "test_verdicts_are_what_is_true",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: at the end one worker would wait for the other."""
+    items.sort(key=lambda item: not item.name.startswith(LONG))
+
+
 def pytest_collection_finish() -> None:
     """What has been imported stays: nobody needs to look through it for garbage."""
     gc.collect()

@@ -176,7 +176,7 @@ WEIGHTS = st.lists(
     old=WEIGHTS,
     new=WEIGHTS,
 )  # fmt: skip
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_moves_explain_every_teams_difference(
     tmp_path_factory: pytest.TempPathFactory, costs: list[str], old: str, new: str
 ) -> None:

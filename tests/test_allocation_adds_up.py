@@ -28,7 +28,7 @@ from finops.warehouse.landing import Landing
 from finops.warehouse.schema import migrate
 
 QUICK = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 TEAMS = ("ada", "bob", "cat", "dee")
 ACCOUNTS = ("1", "2", "3", "4", "5")

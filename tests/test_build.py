@@ -356,7 +356,7 @@ CHARGE = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(st.lists(CHARGE, min_size=1, max_size=12))
 def test_allocation_conserves_cost(tmp_path: Path, charges: list[dict[str, Any]]) -> None:

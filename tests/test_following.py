@@ -174,7 +174,7 @@ def expected_weights(usage: Charges) -> dict[str, Decimal]:
     return {"unallocated": Decimal(1)}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(USAGE, max_size=8), st.decimals(min_value=-100, max_value=100, places=2))
 def test_tax_is_in_proportion_to_the_nearest_usage(usage: list[dict[str, Any]], tax: Decimal) -> None:
     charges = [{**each, "ResourceId": f"i-{number}"} for number, each in enumerate(usage)]

@@ -287,7 +287,7 @@ def test_a_charge_of_another_month_on_the_bill_belongs_to_the_bills_month(books:
     ),
     weights=st.sampled_from(["('search', 1)", "('search', 1), ('vision', 2)", "('a', 1), ('b', 1), ('c', 1)"]),
 )
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_any_bill_is_given_back_as_it_was_booked(
     tmp_path_factory: pytest.TempPathFactory, bill: list[dict[str, Any]], weights: str
 ) -> None:

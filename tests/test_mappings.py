@@ -213,7 +213,7 @@ SPAN = st.sampled_from(
 )
 PATTERN = st.sampled_from(["job-1", "job-.*", "job-[0-9]", "j.*", "^job-1$", "(job|run)-1", "x.*"])
 SLOW = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 SHAPES = {"job-1": 1, "^job-1$": 1, "job-.*": 2, "j.*": 2}
 
