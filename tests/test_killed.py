@@ -23,7 +23,7 @@ def big_bill(path: Path, rows: int, cost: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("delay", [0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.5])
+@pytest.mark.parametrize("delay", [0.15, 0.45, 0.8, 1.5])
 def test_kill_dash_nine_during_a_load(workspace: Workspace, delay: float) -> None:
     workspace.finops("load", workspace.write("old.csv", focus_csv("7")))
     bill = big_bill(workspace.folder / "new.csv", 300_000, "0.01")
@@ -46,7 +46,7 @@ def test_kill_dash_nine_during_a_load(workspace: Workspace, delay: float) -> Non
     assert not list((workspace.folder / "landing").rglob("*.partial")), "what the killed run left behind is tidied away"
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("delay", [0.3, 0.9])
 def test_kill_dash_nine_while_everything_is_made_again(workspace: Workspace, delay: float) -> None:
     """The old ledger stays until the new one is whole, and nothing is left lying about."""
     workspace.finops("load", big_bill(workspace.folder / "bill.csv", 300_000, "0.01"))
