@@ -115,7 +115,7 @@ class Place:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             try:
                 return [found for found in pool.map(function, items) if found is not None]
-            except BaseException:
+            except BaseException:  # Ctrl-C too: nobody waits for what has not begun
                 pool.shutdown(cancel_futures=True)
                 raise
 
