@@ -6,7 +6,7 @@ import importlib
 import types
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import click
 from pydantic import BaseModel
@@ -94,10 +94,24 @@ def _configuration() -> Iterator[str]:
                 yield f"\n### {types}\n\n{_flat(model.__doc__ or '')}\n"
                 yield from _keys(model, leave=set(Source.model_fields))
         elif isinstance(model, type) and issubclass(model, BaseModel):
-            yield f"\n## [{name}]\n\n{_flat(model.__doc__ or '')}\n"
-            yield from _keys(model)
+            yield from _section(name, model)
         else:
             yield f"\n## [{name}.RULE]\n\n{field.description}\n"
+
+
+def _section(name: str, model: type[BaseModel]) -> Iterator[str]:
+    """A section with those within it."""
+    yield f"\n## [{name}]\n\n{_flat(model.__doc__ or '')}\n"
+    yield from _keys(model)
+    for key, field in model.model_fields.items():
+        for inner in _parts(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                place = f"{name}.{field.alias or key}"
+                yield from _section(f"[{place}]" if get_origin(field.annotation) is list else place, inner)
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if isinstance(annotation, types.UnionType) or get_origin(annotation) is list else ()
 
 
 def _keys(model: type[BaseModel], leave: Collection[str] = ()) -> Iterator[str]:
@@ -117,7 +131,11 @@ def _default(value: Any) -> str:
 
 
 def _type(annotation: Any) -> str:
-    if isinstance(annotation, types.UnionType):
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:
         return " or ".join(_type(each) for each in get_args(annotation) if each is not type(None))
     if get_origin(annotation) is list:
         (inner,) = get_args(annotation)

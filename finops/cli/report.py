@@ -11,6 +11,7 @@ from finops.cli.app import App, pass_app
 from finops.cli.journal import noted
 
 if TYPE_CHECKING:
+    from finops.reports.build import Options
     from finops.warehouse.connection import Connection
 
 
@@ -58,34 +59,43 @@ def write_reports(
     from finops.warehouse.landing import Landing
 
     workspace = app.workspace
-    settings = workspace.config
-    parsed = parse_period(period or settings.reports.period, app.calendar)
+    settings = workspace.config.reports
     row = con.execute("SELECT count(*) FROM ledger.slice").fetchone()
     if not row or not row[0]:
         raise UsageError("the ledger is empty", next_step="Load a bill first: finops load FILE_OR_FOLDER.")
-    folder, overlay = output or workspace.path(settings.reports.path), workspace.path(settings.paths.templates)
+    folder, options = output or workspace.path(settings.path), _options(app, con)
     pages = []
-    for name in names or ("weekly",):
+    for name in names or settings.names:
+        usual = settings.monthly_period if name == "monthly" else settings.period
+        parsed = parse_period(period or usual, app.calendar)
         target = folder / f"{name}-{parsed.slug}"
-        made_from = unchanged.fingerprint(
-            con, app.catalogue, name, parsed, app.calendar, overlay, settings.company.name
-        )
+        made_from = unchanged.fingerprint(con, app.catalogue, name, parsed, app.calendar, options)
         if unchanged.is_current(con, target, made_from):
             app.detail(f"{target.name} is up to date")
             pages.append(target / "index.html")
             continue
         inputs = Landing(workspace.landing).deliveries()
-        files = write_report(
-            con,
-            app.catalogue,
-            parsed,
-            app.calendar,
-            folder,
-            overlay,
-            inputs,
-            name=name,
-            organisation=settings.company.name,
-        )
+        files = write_report(con, app.catalogue, parsed, app.calendar, folder, inputs, name=name, options=options)
         unchanged.note(con, files.folder, made_from)
         pages.append(files.page)
     return pages
+
+
+def _options(app: App, con: Connection) -> Options:
+    """How the workspace wants its reports."""
+    from finops.reports.branding import brand
+    from finops.reports.build import Options, Team
+
+    config = app.workspace.config
+    rows = con.execute("SELECT team, name, owner, colour FROM mapping.teams ORDER BY team").fetchall()
+    logo = app.workspace.path(config.company.logo) if config.company.logo else None
+    colours = {team: colour for team, _, _, colour in rows if colour} | config.company.colours
+    return Options(
+        brand=brand(config.company.name, logo, config.company.accent, colours),
+        templates=app.workspace.path(config.paths.templates),
+        teams=config.reports.teams if isinstance(config.reports.teams, bool) else tuple(config.reports.teams),
+        known_teams=tuple(Team(team, name or "", owner or "") for team, name, owner, _ in rows),
+        xlsx=config.reports.xlsx,
+        csv_bom=config.reports.csv_bom,
+        pdf=config.reports.pdf,
+    )

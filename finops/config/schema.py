@@ -6,11 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from finops.config.chargeback import Chargeback
+from finops.config.mail import Mail, Notify, ReportName
 from finops.config.section import Section
 from finops.config.sources import AnySource
+
+Colour = Annotated[str, Field(pattern=r"^(#[0-9a-fA-F]{6})?$")]
 
 
 class Company(Section):
@@ -18,6 +21,13 @@ class Company(Section):
 
     name: str = ""
     """Shown in the masthead of reports."""
+    logo: Path | None = None
+    """A picture for the masthead: SVG, PNG or JPEG, up to 200 kB. It becomes part of the page."""
+    accent: Colour = ""
+    """The colour of links and of the masthead's line: ``#1f4f8f``. In dark pages it is lightened as far as needed."""
+    colours: dict[str, Colour] = {}
+    """Colours of teams, in every chart: ``ml-research = "#b3541e"``. They go before those of ``mappings/teams.csv``; a team without
+    gets its colour from its name."""
 
 
 class Landing(Section):
@@ -60,8 +70,40 @@ class Reports(Section):
 
     path: Path = Path("reports")
     """A folder per report and period is made in it."""
+    names: Annotated[list[ReportName], Field(min_length=1)] = ["weekly"]
+    """What ``finops run`` and ``finops report`` write: ``weekly``, ``monthly`` or both."""
     period: str = "last-week"
-    """What a report covers when nothing else is said."""
+    """What the weekly report covers when nothing else is said."""
+    monthly_period: str = "last-month"
+    """The same for the monthly report."""
+    teams: bool | list[str] = True
+    """A report of its own for each team, beside the company's: all that have spend, the teams named, or none."""
+    xlsx: bool = True
+    """A workbook with a sheet per table."""
+    csv_bom: bool = False
+    """Begin CSV files with a byte order mark: Excel then reads them as UTF-8."""
+    pdf: bool = False
+    """Print the page to PDF too, if Chromium is there."""
+
+
+class Run(Section):
+    """What ``finops run`` leaves behind."""
+
+    log: Path | None = Path("finops.log")
+    """A readable log of every run, kept to some megabytes. ``false`` is none."""
+
+    @field_validator("log", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value is False else value
+
+
+class Metrics(Section):
+    """Numbers for a monitoring system."""
+
+    textfile: Path | None = None
+    """An OpenMetrics file for node_exporter's textfile collector, such as ``/var/lib/node_exporter/textfile/finops.prom``: written
+    whole at the end of every run."""
 
 
 class Config(Section):
@@ -77,6 +119,14 @@ class Config(Section):
     """Your own queries, mappings and templates."""
     reports: Reports = Reports()
     """What is written."""
+    mail: Mail = Mail()
+    """Who gets which report."""
+    notify: Notify = Notify()
+    """Who is told in a chat."""
+    run: Run = Run()
+    """The scheduled job."""
+    metrics: Metrics = Metrics()
+    """Monitoring."""
     chargeback: Chargeback = Chargeback()
     """Files for finance."""
     sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], AnySource] = {}

@@ -1,28 +1,58 @@
-"""Writes a report's folder: the page, a CSV per table, the manifest; whole or not at all."""
+"""Writes a report's folder: the page, a CSV per table, a workbook, a mail's body, the manifest; whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from finops.errors import UsageError
 from finops.periods import Period
-from finops.reports.contexts import WeeklyReport
+from finops.reports.compute import TITLES, compute_report
+from finops.reports.contexts import Brand, Report
 from finops.reports.csv import to_csv
 from finops.reports.html import render
+from finops.reports.mail import mail_files
 from finops.reports.manifest import manifest, to_json
-from finops.reports.weekly import compute_weekly
+from finops.reports.slugs import slugs
+from finops.reports.xlsx import to_xlsx
 from finops.rules.catalogue import Catalogue
 from finops.rules.header import nearest
 from finops.warehouse.connection import Connection
 from finops.warehouse.landing import DeliveryRecord
+from finops.warehouse.scope import team_view
 
-REPORTS = ("weekly",)
+REPORTS = tuple(TITLES)
 """The reports that there are."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """Whose report is to be written, beside the company's."""
+
+    id: str
+    name: str = ""
+    owner: str = ""
+    """Who answers for it: an address, if ``mappings/teams.csv`` gives one."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a workspace says about how its reports look."""
+
+    brand: Brand = field(default_factory=Brand)
+    templates: Path | None = None
+    """The user's own, on top of ours."""
+    teams: bool | tuple[str, ...] = False
+    """Who gets a report of their own: all that have spend, these, or nobody."""
+    known_teams: tuple[Team, ...] = ()
+    """What is known of teams."""
+    xlsx: bool = True
+    csv_bom: bool = False
+    pdf: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,8 +64,10 @@ class ReportFiles:
     page: Path
     csv: tuple[Path, ...]
     manifest: Path
-    report: WeeklyReport
+    report: Report
     """What was computed: totals, warnings, whether it matches the bill."""
+    teams: dict[str, Path] = field(default_factory=dict)
+    """Each team's page."""
 
 
 def write_report(
@@ -44,22 +76,20 @@ def write_report(
     period: Period,
     today: date,
     output_dir: Path,
-    templates_overlay: Path | None = None,
     inputs: Sequence[DeliveryRecord] = (),
     *,
     name: str = "weekly",
-    title: str = "",
-    organisation: str = "",
+    options: Options = Options(),
 ) -> ReportFiles:
-    """Write ``output_dir/NAME-PERIOD/`` with ``index.html``, a CSV per query and ``manifest.json``.
+    """Write ``output_dir/NAME-PERIOD/``: ``index.html``, CSV files, a workbook, a mail's body and ``manifest.json``.
 
-    Files are written into a folder beside it, which then takes its place: nobody sees half a report. The same warehouse,
-    queries, templates and ``today`` give the same bytes.
+    Each team's is a folder in it, ``teams/TEAM/``, with the same kinds of files and a manifest of its own. Files are written into
+    a folder beside it, which then takes its place: nobody sees half a report. The same warehouse, queries, templates and ``today``
+    give the same bytes.
 
     Args:
         con: may be read-only.
         output_dir: the folder of all reports; made if it is not there.
-        templates_overlay: the user's templates; see ``finops.reports.html``.
         inputs: the landing folder's deliveries, for the manifest.
 
     Raises:
@@ -70,14 +100,58 @@ def write_report(
         raise UsageError(
             f"there is no report '{name}'{nearest(name, list(REPORTS))}", next_step=f"There are: {', '.join(REPORTS)}."
         )
-    report = compute_weekly(con, catalogue, period, today, title=title, organisation=organisation)
-    files = {f"{each.query.id}.csv": to_csv(each.columns, each.rows).encode() for each in report.results}
-    files["index.html"] = render(report, f"{name}.html", templates_overlay).encode()
-    files["manifest.json"] = to_json(manifest(con, catalogue, name, report, inputs, files))
+    company = compute_report(con, catalogue, period, today, name=name, brand=options.brand)
+    files: dict[str, bytes] = {}
+    places: dict[str, str] = {}
+    for team, report in _of_teams(con, catalogue, company, _teams(company, options)):
+        place = f"teams/{slugs([team.id])[team.id]}"
+        mine = _files(report, options)
+        mine["manifest.json"] = to_json(manifest(con, catalogue, report, company, inputs, mine, team.owner))
+        files |= {f"{place}/{each}": content for each, content in mine.items()}
+        places[team.id] = place
+    files |= _files(company, options)
+    files["manifest.json"] = to_json(manifest(con, catalogue, company, company, inputs, files))
     folder = output_dir / f"{name}-{period.slug}"
     _write_folder(folder, files)
-    tables = tuple(folder / each for each in sorted(files) if each.endswith(".csv"))
-    return ReportFiles(name, folder, folder / "index.html", tables, folder / "manifest.json", report)
+    tables = tuple(folder / each for each in sorted(files) if each.endswith(".csv") and "/" not in each)
+    pages = {team: folder / place / "index.html" for team, place in places.items()}
+    return ReportFiles(name, folder, folder / "index.html", tables, folder / "manifest.json", company, pages)
+
+
+def _teams(company: Report, options: Options) -> list[Team]:
+    """Those that get a report of their own, by name."""
+    known = {team.id: team for team in options.known_teams}
+    named = options.teams
+    if isinstance(named, bool):
+        spent = next(each for each in company.results if each.query.id == "spend_by_team")
+        named = (
+            tuple(str(row["Team"]) for row in spent.records() if row["Team"] != "unallocated") if options.teams else ()
+        )
+    return [known.get(each, Team(each)) for each in sorted(set(named))]
+
+
+def _of_teams(
+    con: Connection, catalogue: Catalogue, company: Report, teams: Sequence[Team]
+) -> Iterator[tuple[Team, Report]]:
+    if not teams:
+        return
+    with team_view(con) as view:
+        for team in teams:
+            view.of(team.id)
+            yield team, compute_report(
+                con, catalogue, company.period, company.today, name=company.name, brand=company.brand, company=company,
+                team=team.id, team_name=team.name,
+            )  # fmt: skip
+
+
+def _files(report: Report, options: Options) -> dict[str, bytes]:
+    """Everything of one report but its manifest."""
+    bom = "\ufeff" if options.csv_bom else ""
+    files = {f"{each.query.id}.csv": (bom + to_csv(each.columns, each.rows)).encode() for each in report.results}
+    files["index.html"] = render(report, f"{report.name}.html", options.templates).encode()
+    if options.xlsx:
+        files[f"{report.slug}.xlsx"] = to_xlsx(report)
+    return files | mail_files(report, options.templates, sorted(files))
 
 
 def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
@@ -91,6 +165,7 @@ def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
     try:
         fresh.mkdir()
         for name, content in sorted(files.items()):
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             (fresh / name).write_bytes(content)
         if folder.exists():
             folder.rename(old)

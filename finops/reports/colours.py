@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
+from finops.reports.contexts import Brand
+
 PALETTE_SIZE = 10
 """Colours in ``style.css`` (``--tint-0`` …), each with a light and a dark form."""
 NOBODY = "nobody"
 REST = "rest"
 
 
-def tints(names: list[str]) -> dict[str, str]:
-    """The colour class of each name: ``tint-3``; ``tint-nobody`` for what is unallocated.
+def tints(names: list[str], brand: Brand = Brand()) -> dict[str, str]:  # noqa: B008
+    """The colour class of each name: ``tint-3``; ``tint-nobody`` for what is unallocated; the company's own where it has set one.
 
     A name's colour comes from its hash. Two names that would get the same one are told apart by giving the later in the
     alphabet the next free colour, so adding a team rarely changes another's.
@@ -19,6 +21,9 @@ def tints(names: list[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     taken: set[int] = set()
     for name in sorted(set(names)):
+        if name in brand.tint_of:
+            given[name] = brand.tint_of[name]
+            continue
         if name == "unallocated":
             given[name] = f"tint-{NOBODY}"
             continue

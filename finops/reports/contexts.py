@@ -12,6 +12,7 @@ from finops.periods import Period
 from finops.reports.analyses import Result
 from finops.reports.charts import Chart
 from finops.reports.money import Money
+from finops.reports.slugs import slugs
 from finops.reports.tables import Table
 
 
@@ -31,6 +32,19 @@ class Contributor:
 
 
 @dataclass(frozen=True)
+class Move:
+    """A part of the change of the total. The parts add up to it."""
+
+    id: str
+    """``new``, ``gone``, ``volume``, ``price`` or ``rest``."""
+    label: str
+    """``New``, ``Gone``, ``More used``, ``Dearer``: in words, by its sign."""
+    change: Money
+    bar: str
+    """Its part of the largest part, in percent, as CSS has it."""
+
+
+@dataclass(frozen=True)
 class Headline:
     """The answer for one currency."""
 
@@ -46,6 +60,9 @@ class Headline:
     reason: str
     """The largest moves in one sentence."""
     contributors: tuple[Contributor, ...]
+    split: tuple[Move, ...]
+    """What is new, what is gone, and of what stayed: how much is volume, how much price, and what cannot be told apart. Empty if
+    there is nothing to compare with."""
     top_team: str
     top_team_tint: str
     top_team_cost: Money
@@ -86,6 +103,10 @@ class Trend:
     table: Table
     """The chart's numbers."""
     days: Chart | None
+    months: Chart | None
+    """Thirteen months, in the monthly report."""
+    months_table: Table | None
+    """That chart's numbers."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +132,8 @@ class Balance:
     delivered: Money
     ledger: Money
     allocated: Money
+    invoiced: Money
+    """The part that has an invoice id."""
     difference: Money
     """The larger of the two differences, over all billing months; zero is what it must be."""
     matches: bool | None
@@ -120,12 +143,39 @@ class Balance:
 
 
 @dataclass(frozen=True)
-class WeeklyReport:
-    """All that ``weekly.html`` may use, under these names."""
+class Brand:
+    """How the company looks: ``[company]`` in ``finops.toml``."""
 
+    name: str = ""
+    logo: str = ""
+    """The picture as a ``data:`` URI, or nothing."""
+    logo_file: str = ""
+    """Where it was read from."""
+    accent: str = ""
+    """``#1f4f8f``, or nothing: ours."""
+    colours: tuple[tuple[str, str], ...] = ()
+    """Teams whose colour the company has set: ``("ml-research", "#b3541e")``."""
+
+    @property
+    def tint_of(self) -> dict[str, str]:
+        """The colour class of each of those teams: ``tint-own-0``."""
+        return {team: f"tint-own-{index}" for index, (team, _) in enumerate(self.colours)}
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a template may use, under these names."""
+
+    name: str
+    """``weekly`` or ``monthly``."""
     title: str
     organisation: str
     """Whose report it is; may be empty."""
+    brand: Brand
+    team: str
+    """The team whose report it is; empty: the company's."""
+    team_name: str
+    """As people call it."""
     period: Period
     previous: Period
     today: date
@@ -137,7 +187,8 @@ class WeeklyReport:
     coverages: tuple[Coverage, ...]
     sections: dict[str, Section]
     """By id: teams, services, kinds, accounts, resources, changes, waste, resolved, unknowns, untagged, owners, coverage,
-    near_misses, shared, commitments, tokens, apart, bills, holes, sources, checks."""
+    near_misses, shared, commitments, tokens, apart, bills, holes, sources, checks. A team's report lacks those that are about the
+    whole company: teams, untagged, owners, coverage, near_misses, bills, checks."""
     balances: tuple[Balance, ...]
     matches: bool | None
     """All balances match; None if one is unknown or nothing is loaded."""
@@ -150,3 +201,9 @@ class WeeklyReport:
     """What to type for the rows of ``coverages``: weeks, months, teams."""
     results: tuple[Result, ...]
     """Every query's rows: the CSV files."""
+
+    @property
+    def slug(self) -> str:
+        """Its name as part of a file's name: ``weekly-2026-W43`` or ``weekly-2026-W43-ml-research``."""
+        team = f"-{slugs([self.team])[self.team]}" if self.team else ""
+        return f"{self.name}-{self.period.slug}{team}"

@@ -67,6 +67,7 @@ def _headline(
         direction=_direction(change),
         reason=_reason(contributors),
         contributors=contributors,
+        split=(),
         top_team=top["Team"] if top else "",
         top_team_tint=tints.get(top["Team"], "") if top else "",
         top_team_cost=Money(top["EffectiveCost"] if top else None, currency),

@@ -17,7 +17,7 @@ from jinja2 import (
 )
 
 from finops.errors import ConfigError
-from finops.reports.contexts import WeeklyReport
+from finops.reports.contexts import Report
 from finops.resources import shipped_templates
 
 
@@ -38,7 +38,7 @@ def environment(overlay: Path | None = None, shipped: Path | None = None) -> Env
     )
 
 
-def render(report: WeeklyReport, template: str = "weekly.html", overlay: Path | None = None) -> str:
+def render(report: Report, template: str = "weekly.html", overlay: Path | None = None) -> str:
     """The page, one file with nothing outside it.
 
     Raises:
@@ -56,7 +56,7 @@ def render(report: WeeklyReport, template: str = "weekly.html", overlay: Path | 
         raise ConfigError(
             f"the template uses what is not there: {error.message}",
             where=_place(error, template),
-            next_step="A template has 'report'; finops/reports/contexts.py (WeeklyReport) names its fields.",
+            next_step="A template has 'report'; finops/reports/contexts.py (Report) names its fields.",
         ) from error
     except TemplateError as error:
         raise ConfigError(f"the template cannot be rendered: {error.message}", where=_place(error, template)) from error

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from finops.reports.contexts import WeeklyReport
+from finops.reports.contexts import Report
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection
 from finops.warehouse.landing import DeliveryRecord
@@ -18,18 +18,23 @@ FORMAT = 1
 def manifest(
     con: Connection,
     catalogue: Catalogue,
-    name: str,
-    report: WeeklyReport,
+    report: Report,
+    company: Report,
     inputs: Sequence[DeliveryRecord],
     files: Mapping[str, bytes],
+    owner: str = "",
 ) -> dict[str, Any]:
     """The manifest of a report with these files. Money is text with all digits; nothing depends on the clock.
 
-    ``inputs`` are the landing folder's records; those that hold no slice today are left out.
+    Args:
+        company: the company's report, whose checks hold for each team's.
+        inputs: the landing folder's records; those that hold no slice today are left out.
+        owner: who answers for the team whose report it is.
     """
     return {
         "format": FORMAT,
-        "report": name,
+        "report": report.name,
+        "team": {"id": report.team, "name": report.team_name, "owner": owner or None} if report.team else None,
         "title": report.title,
         "period": {"name": report.period.name, "start": str(report.period.start), "end": str(report.period.end)},
         "today": str(report.today),
@@ -48,7 +53,7 @@ def manifest(
             for balance in report.balances
         ],
         "warnings": list(report.warnings),
-        "checks": _checks(report),
+        "checks": _checks(company),
         "inputs": _inputs(con, inputs),
         "rules": _rules(catalogue),
         "files": [
@@ -63,7 +68,7 @@ def to_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _checks(report: WeeklyReport) -> list[dict[str, Any]]:
+def _checks(report: Report) -> list[dict[str, Any]]:
     checks = next(result for result in report.results if result.query.id == "data_checks")
     return [
         {"id": each["CheckId"], "grade": each["Grade"], "passed": each["Passed"], "detail": each["Detail"]}

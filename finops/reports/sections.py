@@ -28,17 +28,29 @@ class Plan:
     empty: str
     """What stands there if there is no row."""
     layout: Layout
+    whole_company: bool = False
+    """Is it about the whole company's books? Then a team's report goes without it."""
 
 
-def _spend(section: str, query: str, title: str, lead: str, first: Show, tint: str = "", limit: int = 10) -> Plan:
+def _spend(
+    section: str,
+    query: str,
+    title: str,
+    lead: str,
+    first: Show,
+    tint: str = "",
+    limit: int = 10,
+    *,
+    whole_company: bool = False,
+) -> Plan:
     layout = Layout((first, *_SPEND), limit, bar="EffectiveCost", tint=tint)
-    return Plan(section, query, title, lead, "Nothing was charged in this period.", layout)
+    return Plan(section, query, title, lead, "Nothing was charged in this period.", layout, whole_company)
 
 
 PLANS = (
     _spend("teams", "spend_by_team", "By team",
            "Every cent belongs to one team. What belongs to nobody has a row of its own.",
-           Show("Team", "Team"), tint="Team", limit=12),
+           Show("Team", "Team"), tint="Team", limit=12, whole_company=True),
     _spend("services", "spend_by_service", "By service", "In the provider's own words.",
            Show("ServiceName", "Service", note="ServiceProviderName")),
     _spend("kinds", "spend_by_workload_kind", "By kind of work",
@@ -105,7 +117,7 @@ PLANS = (
              Show("ResourceCount", "Resources", "count", secondary=True),
              Show("EffectiveCost", "Effective cost", "money", total=True),
              Show("SharePercent", "of all", "percent", secondary=True),
-         ), limit=8)),
+         ), limit=8), whole_company=True),
     Plan("owners", "untagged_by_owner", "Who can tag it",
          "Spend that no tag of its own gave to a team, by who answers for the account. What is inherited or mapped has a team "
          "for as long as the account is one team's.",
@@ -117,7 +129,7 @@ PLANS = (
              Show("UnallocatedCost", "Nobody's", "money", total=True),
              Show("UntaggedCost", "Without a tag", "money", total=True, secondary=True),
              Show("SharePercent", "of all", "percent", secondary=True),
-         ), limit=8)),
+         ), limit=8), whole_company=True),
     Plan("coverage", "allocation_coverage", "How spend found its team",
          "A direct tag is best. What is split or belongs to nobody should shrink.",
          "Nothing was charged in this period.",
@@ -126,7 +138,7 @@ PLANS = (
              Show("EffectiveCost", "Effective cost", "money", total=True),
              Show("SharePercent", "Share", "percent"),
              Show("PreviousSharePercent", "before", "percent", secondary=True),
-         ), bar="EffectiveCost", keep=lambda row: row["EffectiveCost"] or row["ChargeCount"])),
+         ), bar="EffectiveCost", keep=lambda row: row["EffectiveCost"] or row["ChargeCount"]), whole_company=True),
     Plan("near_misses", "near_miss_tags", "Tags that are nearly a team's",
          "Money that a misspelt tag keeps from its team. The line goes into mappings/tag_aliases.csv, below kind,alias,canonical.",
          "No tag of the period looks like a misspelt team.",
@@ -136,7 +148,7 @@ PLANS = (
              Show("ResourceCount", "Resources", "count", secondary=True),
              Show("UnallocatedCost", "Nobody's", "money", total=True),
              Show("OtherwiseCost", "Found otherwise", "money", total=True, secondary=True),
-         ), limit=5)),
+         ), limit=5), whole_company=True),
     Plan("shared", "shared_costs", "Shared cost",
          "What was divided among teams, by which rule. The shares of a pool add up to what it costs.",
          "Nothing was shared in this period.",
@@ -187,7 +199,7 @@ PLANS = (
              Show("AllocatedBilledCost", "Allocated", "money", total=True, secondary=True),
              Show("LedgerDifference", "Ledger less delivered", "exact", total=True),
              Show("AllocationDifference", "Allocated less ledger", "exact", total=True),
-         ), limit=24)),
+         ), limit=24), whole_company=True),
     Plan("holes", "source_holes", "What is missing",
          "What the last collection could not read. Costs of these months are not in this report, or not in their last version.",
          "Nothing: every source was read.",
@@ -212,9 +224,11 @@ PLANS = (
              Show("CheckId", "Check", note="Detail"),
              Show("Grade", "Grade"),
              Show("Passed", "Passed", "badge"),
-         ), limit=50, currency="", foot=False)),
+         ), limit=50, currency="", foot=False), whole_company=True),
 )  # fmt: skip
-"""The sections of the weekly report, in the order of the page."""
+"""The sections of a report, in the order of the page."""
 
-EXTRA_QUERIES = ("spend_weekly", "spend_daily", "coverage_by_week", "coverage_by_month", "coverage_by_team")
+TREND_QUERIES = ("spend_by_team", "spend_weekly", "spend_daily")
+MONTHLY_QUERIES = ("spend_monthly",)
+COVERAGE_QUERIES = ("coverage_by_week", "coverage_by_month", "coverage_by_team")
 """Queries of the report that no section of tables shows; the trend and the coverage do."""

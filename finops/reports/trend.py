@@ -21,7 +21,12 @@ _WEEK = timedelta(days=7)
 
 
 def trends(
-    weekly: Result, daily: Result, period: Period, currencies: Sequence[str], tints: Mapping[str, str]
+    weekly: Result,
+    daily: Result,
+    monthly: Result | None,
+    period: Period,
+    currencies: Sequence[str],
+    tints: Mapping[str, str],
 ) -> tuple[Trend, ...]:
     """One trend per currency."""
     made = []
@@ -56,7 +61,7 @@ def _trend(
         f"weeks-{currency.lower()}", f"{currency} by week and team", description, currency, columns, names,
         {**tints, REST: "tint-rest"},
     )  # fmt: skip
-    return Trend(currency, chart, _twin(columns, names, currency), _days(currency, days, period))
+    return Trend(currency, chart, _twin(columns, names, currency), _days(currency, days, period), None, None)
 
 
 def _stack(weeks: list[dict[str, Any]]) -> list[str]:

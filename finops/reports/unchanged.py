@@ -10,6 +10,7 @@ from pathlib import Path
 
 from finops import __version__
 from finops.periods import Period
+from finops.reports.build import Options
 from finops.resources import shipped_templates
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection
@@ -21,17 +22,17 @@ def fingerprint(
     name: str,
     period: Period,
     today: date,
-    overlay: Path | None,
-    organisation: str,
+    options: Options,
 ) -> str:
     """A name for everything that a report is made from: the built ledger, sources, queries, templates, period, calendar."""
-    parts: list[object] = [__version__, name, period.name, period.start, period.end, today, organisation]
+    parts: list[object] = [__version__, name, period.name, period.start, period.end, today, options]
     parts += con.execute(
         "SELECT stage, fingerprint FROM ops.stages WHERE stage NOT LIKE 'report %' ORDER BY 1"
     ).fetchall()
+    parts += con.execute("SELECT * FROM mapping.teams ORDER BY team").fetchall()
     parts += con.execute("SELECT source_id, type, status, detail FROM ops.sources ORDER BY source_id").fetchall()
     parts += [query.digest for query in catalogue]
-    parts += [_digest(path) for path in _templates(overlay)]
+    parts += [_digest(path) for path in _templates(options.templates)]
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ from finops.periods import parse_period
 from finops.pipeline.build import build
 from finops.pipeline.example_ledger import TODAY, insert, new_ledger, write_mappings
 from finops.reports.analyses import run_analysis
-from finops.reports.weekly import compute_weekly
+from finops.reports.compute import compute_report
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection
 
@@ -322,7 +322,7 @@ class TestNearMisses:
 
 class TestReport:
     def test_it_shows_coverage_by_week_by_month_and_by_team(self, company: Company) -> None:
-        report = compute_weekly(company.con, CATALOGUE, parse_period("2026-W43", TODAY), TODAY)
+        report = compute_report(company.con, CATALOGUE, parse_period("2026-W43", TODAY), TODAY)
         dollars = next(each for each in report.coverages if each.currency == "USD")
         last = dollars.weeks.bars[-1]
         assert [segment.text.replace("\N{NO-BREAK SPACE}", " ") for segment in last.segments] == [
@@ -340,12 +340,12 @@ class TestReport:
     def test_amounts_of_nearly_nothing_do_not_break_the_chart(self, tmp_path: Path) -> None:
         company = Company(tmp_path, [charge("1000000000000", Tags={"team": "search"}),
                                      charge("-999999999999.999999999999999999", SubAccountId="x")])  # fmt: skip
-        report = compute_weekly(company.con, CATALOGUE, parse_period("2026-W43", TODAY), TODAY)
+        report = compute_report(company.con, CATALOGUE, parse_period("2026-W43", TODAY), TODAY)
         assert [bar.segments for bar in report.coverages[0].weeks.bars] == [()] * 13
 
     def test_shared_cost_and_near_misses_have_sections(self, tmp_path: Path) -> None:
         company = Company(tmp_path, [charge("5", Tags={"tema": "vision"})])
-        report = compute_weekly(company.con, CATALOGUE, parse_period("2026-W43", TODAY), TODAY)
+        report = compute_report(company.con, CATALOGUE, parse_period("2026-W43", TODAY), TODAY)
         assert not report.sections["shared"].tables
         (table,) = report.sections["near_misses"].tables
         assert [cell.text for cell in table.rows[0].cells][:2] == ["tema", "key,tema,team"]

@@ -15,7 +15,7 @@ from finops.periods import parse_period
 from finops.pipeline.build import build
 from finops.pipeline.loading import Loader
 from finops.reports.build import write_report
-from finops.reports.weekly import compute_weekly
+from finops.reports.compute import compute_report
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, connect
 from finops.warehouse.landing import Landing
@@ -49,14 +49,14 @@ def test_totals_are_those_of_the_generator_to_the_last_digit(demo: tuple[Connect
         for currency, sums in source["currencies"].items():
             expected[currency] += Decimal(sums["last_week"]["effective"])
             before[currency] += Decimal(sums["week_before"]["effective"])
-    report = compute_weekly(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
+    report = compute_report(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
     assert {each.currency: each.total.amount for each in report.headlines} == expected
     assert {each.currency: each.previous.amount for each in report.headlines} == before
     assert report.matches is True
 
 
 def test_the_reason_is_the_cluster_that_nobody_deleted(demo: tuple[Connection, Landing]) -> None:
-    report = compute_weekly(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
+    report = compute_report(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
     dollars = report.headlines[0]
     assert dollars.reason.startswith(
         "HyperPod cluster q7m3xk2v9pab in ml-research: +USD 13,898; GPU instance i-0e5a91c7d2b34f80"
@@ -69,7 +69,7 @@ def test_the_reason_is_the_cluster_that_nobody_deleted(demo: tuple[Connection, L
 )
 def test_any_period_gives_a_report(demo: tuple[Connection, Landing], tmp_path: Path, period: str) -> None:
     con, landing = demo
-    files = write_report(con, Catalogue(), parse_period(period, TODAY), TODAY, tmp_path, None, landing.deliveries())
+    files = write_report(con, Catalogue(), parse_period(period, TODAY), TODAY, tmp_path, landing.deliveries())
     assert files.page.stat().st_size < 400_000
     manifest = json.loads(files.manifest.read_text())
     assert len(manifest["inputs"]) == 12

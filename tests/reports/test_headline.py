@@ -11,15 +11,15 @@ import pytest
 from finops.periods import parse_period
 from finops.reports.charts import Column, stacked_bars
 from finops.reports.colours import tints
-from finops.reports.contexts import Headline, WeeklyReport
-from finops.reports.weekly import compute_weekly
+from finops.reports.compute import compute_report
+from finops.reports.contexts import Headline, Report
 from finops.rules.catalogue import Catalogue
 from reports.conftest import TODAY, Books
 
 
-def computed(books: Books, period: str = "last-week") -> WeeklyReport:
+def computed(books: Books, period: str = "last-week") -> Report:
     books.charge("2026-10-01T00", "1", "vision")  # the ledger reaches back
-    return compute_weekly(books.con, Catalogue(), parse_period(period, TODAY), TODAY)
+    return compute_report(books.con, Catalogue(), parse_period(period, TODAY), TODAY)
 
 
 def headline(books: Books) -> Headline:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from finops.errors import ConfigError
+from finops.reports.build import Options
+from finops.reports.contexts import Brand
 from finops.reports.money import exact_sum, format_money, plain
 from finops.reports.sections import PLANS
 from reports.conftest import Books
@@ -113,7 +115,7 @@ def test_what_came_from_a_bill_is_escaped(books: Books, tmp_path: Path) -> None:
         "INSERT INTO ops.checks VALUES ('r', ?, 'tell', false, ?, TIMESTAMP '2026-10-26')", [attack, attack]
     )
     books.deliver()
-    page = page_of(books, tmp_path, organisation=attack, title=attack)
+    page = page_of(books, tmp_path, options=Options(brand=Brand(name=attack)))
     assert "alert(1)&lt;/script&gt;" in page
     assert "<script>alert" not in page
     assert "<img" not in page
@@ -159,7 +161,7 @@ class TestYourTemplates:
         (overlay / "weekly.html").write_text(
             '{% extends "default:weekly.html" %}{% block masthead %}<p>Ours: {{ report.headlines[0].total }}</p>{% endblock %}'
         )
-        page = page_of(two_weeks, tmp_path / "reports", templates_overlay=overlay)
+        page = page_of(two_weeks, tmp_path / "reports", options=Options(templates=overlay))
         assert "<p>Ours: USD 206.53</p>" in page
         assert "What is wasted?" in page
 
@@ -167,7 +169,7 @@ class TestYourTemplates:
         overlay = tmp_path / "templates"
         overlay.mkdir()
         (overlay / "style.css").write_text("body { color: hotpink }")
-        assert "hotpink" in page_of(two_weeks, tmp_path / "reports", templates_overlay=overlay)
+        assert "hotpink" in page_of(two_weeks, tmp_path / "reports", options=Options(templates=overlay))
 
     @pytest.mark.parametrize(
         ("template", "message"),
@@ -185,7 +187,7 @@ class TestYourTemplates:
         overlay.mkdir()
         (overlay / "weekly.html").write_text(template)
         with pytest.raises(ConfigError, match=message):
-            two_weeks.report(tmp_path / "reports", templates_overlay=overlay)
+            two_weeks.report(tmp_path / "reports", options=Options(templates=overlay))
         assert not list((tmp_path / "reports").glob("*")), "nothing half-written"
 
 
