@@ -45,6 +45,7 @@ clean:                 ## Remove what the targets above made
 
 .venv/ready-dev: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable '.[azure,bqstorage]' \
-	  gcp-storage-emulator hatchling hypothesis 'moto[server]' mypy pytest pytest-xdist ruff sqlglot types-PyYAML
+	  --editable '.[azure,bqstorage,notify]' \
+	  aiosmtpd axe-playwright-python check-jsonschema gcp-storage-emulator hatchling hypothesis kubernetes-validate 'moto[server]' mypy \
+	  playwright pypdf pytest pytest-xdist ruff sqlglot types-PyYAML
 	@touch $@
