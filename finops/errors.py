@@ -109,6 +109,19 @@ class IncompleteDeliveryError(BadInputError):
     slug = "incomplete-delivery"
 
 
+class MailError(FinopsError):
+    """A report could not be mailed: its folder is not as it was written, or the mail is not one that can be made."""
+
+    exit_code = 5
+    slug = "mail"
+
+
+class OutboxError(FinopsError):
+    """The outbox's journal is damaged, or another process is sending."""
+
+    slug = "outbox"
+
+
 class InternalError(FinopsError):
     """Something that should not be possible: a fault of finops itself."""
 

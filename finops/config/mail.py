@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from email.headerregistry import Address
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,14 +13,25 @@ from finops.config.secrets import Secret
 from finops.config.section import Section
 
 
-def _address(text: str) -> str:
-    if not re.fullmatch(r"[^@\s<>\"]+@[^@\s<>\"]+", text):
+def mail_address(text: str) -> str:
+    """The same text, if it is an address.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"[^@\s<>()\[\],;:\\\"]+@[^@\s<>()\[\],;:\\\"]+", text):
         raise ValueError(f"'{text}' is no e-mail address: write name@example.com")
     Address(addr_spec=text)
     return text
 
 
-MailAddress = Annotated[str, AfterValidator(_address)]
+def _unsubscribe(text: str) -> str:
+    if not re.fullmatch(r"(mailto:[^@\s<>,]+@[^@\s<>,]+|https://[^\s<>,]+)?", text, re.ASCII) or not text.isascii():
+        raise ValueError("is no address to unsubscribe at: write mailto:name@example.com or https://…")
+    return text
+
+
+MailAddress = Annotated[str, AfterValidator(mail_address)]
 ReportName = Literal["weekly", "monthly"]
 
 
@@ -38,6 +50,8 @@ class Smtp(Section):
     """Where the password is kept."""
     timeout: Annotated[int, Field(gt=0)] = 60
     """Seconds to wait for an answer."""
+    ca_file: Path | None = None
+    """A PEM file of the authorities that may have signed the server's certificate. Default: those that the system trusts."""
 
     @model_validator(mode="after")
     def _whole_identity(self) -> Smtp:
@@ -83,8 +97,9 @@ class Mail(Section):
     """Stands before that address. Default: the company's name."""
     reply_to: MailAddress | None = None
     """Where answers go, if not to the sender."""
-    list_unsubscribe: str = ""
-    """Who does not want these mails any more: ``mailto:…`` or ``https://…``, for the header List-Unsubscribe."""
+    list_unsubscribe: Annotated[str, AfterValidator(_unsubscribe)] = ""
+    """Who does not want these mails any more: ``mailto:…`` or ``https://…``, for the header List-Unsubscribe. At
+    ``https`` it must take the POST of RFC 8058."""
     max_megabytes: Annotated[int, Field(ge=1, le=150)] = 10
     """A mail that would be larger goes without its attachments, and says so; one that still is too large is not sent."""
     corrections: bool = False

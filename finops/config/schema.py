@@ -63,6 +63,8 @@ class Paths(Section):
     findings: Path = Path("findings")
     """The journal of findings: since when each is open, and when it was resolved. Keep it under version control: it cannot be made
     again."""
+    outbox: Path = Path("outbox")
+    """What was mailed to whom, in a journal: without it a report would be mailed again."""
 
 
 class Reports(Section):
