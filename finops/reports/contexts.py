@@ -155,6 +155,8 @@ class Brand:
     """``#1f4f8f``, or nothing: ours."""
     colours: tuple[tuple[str, str], ...] = ()
     """Teams whose colour the company has set: ``("ml-research", "#b3541e")``."""
+    css: str = ""
+    """Rules for these, to go after ``style.css``: each colour readable on a light and on a dark page."""
 
     @property
     def tint_of(self) -> dict[str, str]:
