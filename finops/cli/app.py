@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ class App:
     verbose: int = 0
     quiet: bool = False
     no_color: bool = False
+    heard: list[Callable[[str, str], None]] = field(default_factory=list)
+    """Who else is told what is said, whatever the verbosity: a level (``debug``, ``info``, ``warning``, ``error``) and the text."""
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -96,21 +98,29 @@ class App:
 
     def say(self, text: str) -> None:
         """Talk, on stderr."""
+        self._heard("info", text)
         if not self.quiet:
             _talk(text)
 
     def detail(self, text: str) -> None:
         """Talk that only -v asks for."""
+        self._heard("debug", text)
         if self.verbose:
             _talk(text)
 
     def warn(self, text: str) -> None:
         """Something that the reader should not miss, whatever the verbosity."""
+        self._heard("warning", text)
         _talk(click.style("warning: ", fg="yellow" if self.colour else None, reset=self.colour) + text)
 
     def error(self, problem: FinopsError) -> None:
         """A problem that does not stop the rest."""
+        self._heard("error", str(problem))
         error_line(problem, self.colour)
+
+    def _heard(self, level: str, text: str) -> None:
+        for each in self.heard:
+            each(level, text)
 
 
 def coloured(no_color: bool) -> bool:

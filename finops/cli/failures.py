@@ -34,19 +34,22 @@ def stopped() -> int:
 
 def fail(error: Exception, args: Sequence[str]) -> int:
     """Say what happened. Returns the exit code."""
-    if any(_is_interrupt(each) for each in _chain(error)):
+    if is_interrupt(error):
         return stopped()
-    known = error if isinstance(error, FinopsError) else _known(error)
+    problem = known(error)
     colour = coloured("--no-color" in args)
-    error_line(known, colour)
+    error_line(problem, colour)
     if _very_verbose(args):
         import traceback
 
         traceback.print_exception(error)
-    return known.exit_code
+    return problem.exit_code
 
 
-def _known(error: Exception) -> FinopsError:
+def known(error: Exception) -> FinopsError:
+    """The error as a user is told of it."""
+    if isinstance(error, FinopsError):
+        return error
     if isinstance(error, OSError):
         return _of_files(error)
     if isinstance(error, UnicodeError):
@@ -81,8 +84,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _is_interrupt(error: BaseException) -> bool:
-    """Ctrl-C inside of DuckDB comes out as an error of its own."""
+def is_interrupt(error: BaseException) -> bool:
+    """Was it Ctrl-C? Inside of DuckDB that comes out as an error of its own."""
+    return any(_interrupts(each) for each in _chain(error))
+
+
+def _interrupts(error: BaseException) -> bool:
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "InterruptException":
         return True
     return isinstance(error, RuntimeError) and "Query interrupted" in str(error)

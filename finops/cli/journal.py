@@ -1,20 +1,22 @@
-"""``ops.runs``: every command that may change the warehouse notes that it ran, and how it ended."""
+"""``ops.runs``: every command that may change the warehouse notes that it runs, and how it ended."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from finops import __version__
 from finops.cli.app import App
-from finops.errors import FinopsError
 
 if TYPE_CHECKING:
     from finops.warehouse.connection import Connection
+
+STOPPED = 130
+"""The exit code after Ctrl-C."""
 
 
 @dataclass
@@ -27,27 +29,49 @@ class Entry:
 
     @property
     def outcome(self) -> str:
-        """``complete``, or ``incomplete`` where something could not be read."""
+        """``complete``, or ``incomplete`` where something could not be read or sent."""
         return "incomplete" if self.exit_code else "complete"
 
 
 @contextmanager
 def noted(app: App, con: Connection, command: str) -> Iterator[Entry]:
-    """Note a run: its command, calendar, times, version and outcome (``failed`` with the error, if it raises)."""
+    """Note a run: its command, calendar, times, version, exit code and outcome.
+
+    The outcome is ``running`` until it ends, and stays so if it is killed; ``failed``, with the error, if it raises; ``stopped``
+    after Ctrl-C.
+    """
     entry = Entry()
     started = _now()
+    columns = "(run_id, command, today, started_at, tool_version, outcome, detail)"
+    con.execute(
+        f"INSERT INTO ops.runs {columns} VALUES (?, ?, ?, ?, ?, 'running', '')",
+        [entry.run_id, command, app.calendar, started, __version__],
+    )
     try:
         yield entry
-    except FinopsError as error:
-        _write(app, con, command, entry.run_id, started, "failed", str(error))
+    except BaseException as error:
+        from finops.warehouse.connection import DatabaseError
+
+        with suppress(DatabaseError):  # perhaps the very reason of the error: the disk is full
+            _end(con, entry.run_id, *_failure(error))
         raise
-    _write(app, con, command, entry.run_id, started, entry.outcome, "")
+    _end(con, entry.run_id, entry.outcome, entry.exit_code, "")
 
 
-def _write(app: App, con: Connection, command: str, run_id: str, started: datetime, outcome: str, detail: str) -> None:
+def _failure(error: BaseException) -> tuple[str, int, str]:
+    from finops.cli.failures import is_interrupt, known
+    from finops.config.secrets import without_secrets
+
+    if is_interrupt(error) or not isinstance(error, Exception):
+        return "stopped", STOPPED, ""
+    problem = known(error)
+    return "failed", problem.exit_code, without_secrets(str(problem))
+
+
+def _end(con: Connection, run_id: str, outcome: str, exit_code: int, detail: str) -> None:
     con.execute(
-        "INSERT INTO ops.runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [run_id, command, app.calendar, started, _now(), __version__, outcome, detail],
+        "UPDATE ops.runs SET finished_at = ?, outcome = ?, exit_code = ?, detail = ? WHERE run_id = ?",
+        [_now(), outcome, exit_code, detail, run_id],
     )
 
 

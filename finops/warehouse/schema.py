@@ -228,6 +228,11 @@ def m010_activity(con: Connection) -> None:
     con.execute("DELETE FROM ops.stages WHERE stage IN ('mappings', 'find', 'check')")
 
 
+def m011_runs_exit(con: Connection) -> None:
+    """How a run ended, as its caller saw it. A run that is noted when it starts and never ends was killed."""
+    con.execute("ALTER TABLE ops.runs ADD COLUMN exit_code INTEGER")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_ledger,
     m002_ops,
@@ -239,6 +244,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m008_booked,
     m009_if_open,
     m010_activity,
+    m011_runs_exit,
 )
 
 
