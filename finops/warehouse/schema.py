@@ -325,6 +325,10 @@ def create_views(con: Connection) -> None:
         "  k.x_WorkloadKind\nFROM ledger.dimension AS d\n"
         "LEFT JOIN ledger.dimension_class AS k ON k.dimension_id = d.dimension_id"
     )
+    con.execute(
+        "CREATE OR REPLACE VIEW ledger.reach AS SELECT d.BillingCurrency, CAST(min(c.ChargePeriodStart) AS DATE) AS first_day "
+        "FROM ledger.charge AS c JOIN ledger.dimension AS d ON d.dimension_id = c.dimension_id GROUP BY d.BillingCurrency"
+    )
     _create_dataset_views(con)
     con.execute(_FOLLOWED)
 

@@ -6,7 +6,7 @@ owner: finops-ledger
 why: >
   Allocation is as good as its weakest method. The part that is tagged directly should grow, the part that is split or
   belongs to nobody should shrink.
-reads: [allocation.charges, focus.cost_and_usage]
+reads: [allocation.charges, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
 columns:
@@ -19,12 +19,7 @@ columns:
   ShareChangePoints: SharePercent less PreviousSharePercent, in percentage points
   ChargeCount: Rows of the bill in the period; a row that is shared between methods counts for its parts, rounded up
 */
-WITH reach AS (             -- the day on which the ledger begins, per currency
-    SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
-    FROM focus.cost_and_usage
-    GROUP BY BillingCurrency
-),
-shares AS (
+WITH shares AS (
     SELECT
         CASE WHEN Team = 'unallocated' THEN 'unallocated' ELSE x_AllocationMethod END AS AllocationMethod,
         BillingCurrency,
@@ -50,7 +45,7 @@ comparable AS (             -- before the ledger begins, the cost is unknown and
         sums.*,
         CASE WHEN reach.first_day <= CAST($previous_start AS DATE) THEN sums.previous_cost END AS PreviousEffectiveCost
     FROM sums
-    JOIN reach ON reach.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
+    JOIN ledger.reach AS reach ON reach.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
 ),
 percentages AS (
     SELECT

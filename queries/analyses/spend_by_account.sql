@@ -5,7 +5,7 @@ version: 1
 owner: finops-ledger
 why: >
   The account, project or subscription is how the bill itself is cut, with or without tags.
-reads: [focus.cost_and_usage]
+reads: [focus.cost_and_usage, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
 columns:
@@ -20,12 +20,7 @@ columns:
   ChangePercent: The difference in percent of the period before
   SharePercent: Part of the currency's EffectiveCost in the period, in percent
 */
-WITH reach AS (             -- the day on which the ledger begins, per currency
-    SELECT BillingCurrency, CAST(min(ChargePeriodStart) AS DATE) AS first_day
-    FROM focus.cost_and_usage
-    GROUP BY BillingCurrency
-),
-shares AS (                 -- each charge in the two periods
+WITH shares AS (            -- each charge in the two periods
     SELECT
         coalesce(SubAccountId, BillingAccountId) AS SubAccountId,
         coalesce(SubAccountName, BillingAccountName) AS account_name,
@@ -56,7 +51,7 @@ comparable AS (             -- before the ledger begins, the cost is unknown and
         CASE WHEN reach.first_day <= CAST($previous_start AS DATE) THEN sums.previous_cost END
             AS PreviousEffectiveCost
     FROM sums
-    JOIN reach ON reach.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
+    JOIN ledger.reach AS reach ON reach.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
 ),
 spend_by_account AS (
     SELECT
