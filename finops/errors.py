@@ -82,6 +82,13 @@ class CheckFailedError(FinopsError):
     slug = "check-failed"
 
 
+class ReportChangedError(FinopsError):
+    """A report's files are not what its manifest says."""
+
+    exit_code = 1
+    slug = "report-changed"
+
+
 class SourceError(FinopsError):
     """A source was denied, missing or incomplete."""
 

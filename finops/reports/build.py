@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from finops.errors import UsageError
 from finops.periods import Period
@@ -16,7 +17,7 @@ from finops.reports.contexts import Brand, Report
 from finops.reports.csv import to_csv
 from finops.reports.html import render
 from finops.reports.mail import mail_files
-from finops.reports.manifest import manifest, to_json
+from finops.reports.manifest import made_from, manifest, to_json
 from finops.reports.slugs import slugs
 from finops.reports.xlsx import to_xlsx
 from finops.rules.catalogue import Catalogue
@@ -53,6 +54,10 @@ class Options:
     xlsx: bool = True
     csv_bom: bool = False
     pdf: bool = False
+    mappings: Path | None = None
+    """The folder of ``teams.csv`` and the others, for the manifest."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What of ``finops.toml`` decides what a report says, for the manifest: JSON, no secrets, no paths."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ def write_report(
     *,
     name: str = "weekly",
     options: Options = Options(),
+    as_of: datetime | None = None,
 ) -> ReportFiles:
     """Write ``output_dir/NAME-PERIOD/``: ``index.html``, CSV files, a workbook, a mail's body and ``manifest.json``.
 
@@ -91,6 +97,7 @@ def write_report(
         con: may be read-only.
         output_dir: the folder of all reports; made if it is not there.
         inputs: the landing folder's deliveries, for the manifest.
+        as_of: UTC: the warehouse holds what had landed by then. The folder is named after it too.
 
     Raises:
         UsageError: there is no report of that name, or the target is in the way (not a report's folder).
@@ -100,18 +107,19 @@ def write_report(
         raise UsageError(
             f"there is no report '{name}'{nearest(name, list(REPORTS))}", next_step=f"There are: {', '.join(REPORTS)}."
         )
-    company = compute_report(con, catalogue, period, today, name=name, brand=options.brand)
+    company = compute_report(con, catalogue, period, today, name=name, brand=options.brand, as_of=as_of)
+    origins = made_from(con, catalogue, inputs, options.templates, options.mappings, options.settings)
     files: dict[str, bytes] = {}
     places: dict[str, str] = {}
     for team, report in _of_teams(con, catalogue, company, _teams(company, options)):
         place = f"teams/{slugs([team.id])[team.id]}"
         mine = _files(report, options)
-        mine["manifest.json"] = to_json(manifest(con, catalogue, report, company, inputs, mine, team.owner))
+        mine["manifest.json"] = to_json(manifest(report, company, origins, mine, team.owner))
         files |= {f"{place}/{each}": content for each, content in mine.items()}
         places[team.id] = place
     files |= _files(company, options)
-    files["manifest.json"] = to_json(manifest(con, catalogue, company, company, inputs, files))
-    folder = output_dir / f"{name}-{period.slug}"
+    files["manifest.json"] = to_json(manifest(company, company, origins, files))
+    folder = output_dir / company.slug
     _write_folder(folder, files)
     tables = tuple(folder / each for each in sorted(files) if each.endswith(".csv") and "/" not in each)
     pages = {team: folder / place / "index.html" for team, place in places.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +39,7 @@ def compute_report(
     company: Report | None = None,
     team: str = "",
     team_name: str = "",
+    as_of: datetime | None = None,
 ) -> Report:
     """All numbers of a report.
 
@@ -46,6 +47,7 @@ def compute_report(
         con: may be read-only; nothing is written. For a team it is the ledger as the team sees it (``warehouse.scope``).
         today: what a query's ``$today`` is; the clock is never read.
         company: for a team, the company's report: what it says about the bill, the sources and the colours holds here too.
+        as_of: the warehouse holds what had landed by then, and the report says so.
 
     Raises:
         QueryFileError: a query (perhaps the user's own) does not run or lacks a column that the report shows.
@@ -89,6 +91,7 @@ def compute_report(
         warnings=company.warnings
         if company
         else (
+            *_as_of(as_of),
             *_unbalanced(balances),
             *_source_warnings(sources),
             *_grades(sources),
@@ -99,6 +102,7 @@ def compute_report(
         if team
         else {span: command(results[f"coverage_by_{span.removesuffix('s')}"]) for span in ("weeks", "months", "teams")},
         results=tuple(results.values()),
+        as_of=company.as_of if company else as_of,
     )
 
 
@@ -202,6 +206,17 @@ def _all_match(balances: Sequence[Balance]) -> bool | None:
     if False in verdicts:
         return False
     return None if not verdicts or None in verdicts else True
+
+
+def _as_of(moment: datetime | None) -> list[str]:
+    if moment is None:
+        return []
+    sentence = (
+        f"Made again from the deliveries that had landed by {moment.day} {moment:%B %Y, %H:%M:%S} UTC, with the rules, mappings "
+        "and settings of the day it was made. What a collection could not read at that time is not known any more; the commands "
+        "below ask today's ledger."
+    )
+    return [sentence]
 
 
 def _source_warnings(sources: list[dict[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ The names of the fields are the contract with users' own templates: they may gro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from finops.periods import Period
 from finops.reports.analyses import Result
@@ -203,9 +203,18 @@ class Report:
     """What to type for the rows of ``coverages``: weeks, months, teams."""
     results: tuple[Result, ...]
     """Every query's rows: the CSV files."""
+    as_of: datetime | None = None
+    """UTC: it was made again from what had landed by then; None: from all that has landed."""
+
+    @property
+    def as_of_label(self) -> str:
+        """``as of 20 October 2026, 23:59:59 UTC``; empty where there is no ``as_of``."""
+        return f"as of {self.as_of.day} {self.as_of:%B %Y, %H:%M:%S} UTC" if self.as_of else ""
 
     @property
     def slug(self) -> str:
-        """Its name as part of a file's name: ``weekly-2026-W43`` or ``weekly-2026-W43-ml-research``."""
+        """Its name as part of a file's name: ``weekly-2026-W43``, ``weekly-2026-W43-ml-research``,
+        ``weekly-2026-W43-as-of-20261020T235959Z``."""
+        as_of = f"-as-of-{self.as_of:%Y%m%dT%H%M%SZ}" if self.as_of else ""
         team = f"-{slugs([self.team])[self.team]}" if self.team else ""
-        return f"{self.name}-{self.period.slug}{team}"
+        return f"{self.name}-{self.period.slug}{as_of}{team}"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
 from finops import __version__
+from finops.errors import UsageError
 from finops.periods import Period
 from finops.reports.build import Options
+from finops.reports.manifest import NAME, digest, digests, verify
 from finops.resources import shipped_templates
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection
@@ -24,45 +23,48 @@ def fingerprint(
     today: date,
     options: Options,
 ) -> str:
-    """A name for everything that a report is made from: the built ledger, sources, queries, templates, period, calendar."""
+    """A name for everything that a report is made from: the built ledger, sources, queries, templates, period, calendar.
+
+    The stages' own fingerprints stand for what was loaded, for rules, parameters, mappings, frozen months and the journal of
+    findings; ``options`` for what ``finops.toml`` says, with the bytes of the logo. That a source which lacked something still
+    lacks it is no change.
+    """
     parts: list[object] = [__version__, name, period.name, period.start, period.end, today, options]
-    parts += con.execute(
-        "SELECT stage, fingerprint FROM ops.stages WHERE stage NOT LIKE 'report %' ORDER BY 1"
-    ).fetchall()
-    parts += con.execute("SELECT * FROM mapping.teams ORDER BY team").fetchall()
-    parts += con.execute("SELECT source_id, type, status, detail FROM ops.sources ORDER BY source_id").fetchall()
+    for state in (
+        "SELECT stage, fingerprint FROM ops.stages WHERE stage NOT LIKE 'report %' ORDER BY 1",
+        "FROM mapping.teams ORDER BY team",
+        "SELECT * EXCLUDE (last_seen_at) FROM ops.sources ORDER BY ALL",
+        "SELECT * EXCLUDE (last_seen_at) FROM ops.holes ORDER BY ALL",
+        "SELECT load_id, slice_id, status, row_count, delivered_at, grade FROM ops.loads ORDER BY ALL",
+    ):
+        parts += con.execute(state).fetchall()
     parts += [query.digest for query in catalogue]
-    parts += [_digest(path) for path in _templates(options.templates)]
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+    parts += digests({"shipped": shipped_templates(), "yours": options.templates})
+    parts += digests({"yours": options.mappings}, "*.csv")
+    return digest("\n".join(map(str, parts)).encode("utf-8", "surrogatepass"))
 
 
 def is_current(con: Connection, folder: Path, made_from: str) -> bool:
-    """Was the folder written from this, and is every file still as its manifest says?"""
+    """Was the folder written from this, and are its manifest and every file that it names, teams' too, as written?"""
     row = con.execute("SELECT fingerprint FROM ops.stages WHERE stage = ?", [_stage(folder)]).fetchone()
-    manifest = folder / "manifest.json"
-    if row is None or row[0] != made_from or not manifest.is_file():
+    if row is None:
         return False
     try:
-        files = {each["name"]: each["sha256"] for each in json.loads(manifest.read_text())["files"]}
-    except (json.JSONDecodeError, KeyError, TypeError):
+        found = verify(folder)
+    except UsageError:
         return False
-    return all((folder / each).is_file() and _digest(folder / each) == digest for each, digest in files.items())
+    return not (found.changed or found.missing) and row[0] == _noted(made_from, found.manifest)
 
 
 def note(con: Connection, folder: Path, made_from: str) -> None:
     """Remember what the folder was written from."""
-    con.execute("INSERT OR REPLACE INTO ops.stages VALUES (?, ?, now()::TIMESTAMP)", [_stage(folder), made_from])
+    noted = _noted(made_from, digest((folder / NAME).read_bytes()))
+    con.execute("INSERT OR REPLACE INTO ops.stages VALUES (?, ?, now()::TIMESTAMP)", [_stage(folder), noted])
+
+
+def _noted(made_from: str, manifest: str) -> str:
+    return f"{made_from} {manifest}"
 
 
 def _stage(folder: Path) -> str:
     return f"report {folder.resolve()}"
-
-
-def _templates(overlay: Path | None) -> Iterable[Path]:
-    for root in (shipped_templates(), overlay):
-        if root and root.is_dir():
-            yield from sorted(path for path in root.rglob("*") if path.is_file())
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
