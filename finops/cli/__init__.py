@@ -21,6 +21,7 @@ COMMANDS = {
     "build": "Classify, allocate, find, check: what changed, or all.",
     "run": "The scheduled job: collect, build, report. Safe to run again.",
     "report": "Write the HTML and CSV report of a period.",
+    "send": "Mail finished reports, once per recipient.",
     "analyze": "Ask the ledger: a named query, or any SQL, read-only.",
     "findings": "What the rules found: idle, underused, unknown.",
     "explain": "A resource, charge or finding: whose it is, by which rule, with the arithmetic.",

@@ -22,6 +22,7 @@ def mail_address(text: str) -> str:
     if not re.fullmatch(r"[^@\s<>()\[\],;:\\\"]+@[^@\s<>()\[\],;:\\\"]+", text):
         raise ValueError(f"'{text}' is no e-mail address: write name@example.com")
     Address(addr_spec=text)
+    text.rpartition("@")[2].encode("idna")
     return text
 
 
