@@ -19,7 +19,7 @@ COMMANDS = {
     "load": "Read billing files or folders into the ledger.",
     "collect": "Fetch what changed at the configured sources and load it.",
     "build": "Classify, allocate, find, check: what changed, or all.",
-    "run": "The scheduled job: collect, build, report. Safe to run again.",
+    "run": "The scheduled job: collect, build, report, send. Safe to run again.",
     "report": "Write the HTML and CSV report of a period.",
     "send": "Mail finished reports, once per recipient.",
     "analyze": "Ask the ledger: a named query, or any SQL, read-only.",

@@ -98,27 +98,28 @@ class App:
 
     def say(self, text: str) -> None:
         """Talk, on stderr."""
-        self._heard("info", text)
+        self.note("info", text)
         if not self.quiet:
             _talk(text)
 
     def detail(self, text: str) -> None:
         """Talk that only -v asks for."""
-        self._heard("debug", text)
+        self.note("debug", text)
         if self.verbose:
             _talk(text)
 
     def warn(self, text: str) -> None:
         """Something that the reader should not miss, whatever the verbosity."""
-        self._heard("warning", text)
+        self.note("warning", text)
         _talk(click.style("warning: ", fg="yellow" if self.colour else None, reset=self.colour) + text)
 
     def error(self, problem: FinopsError) -> None:
         """A problem that does not stop the rest."""
-        self._heard("error", str(problem))
+        self.note("error", str(problem))
         error_line(problem, self.colour)
 
-    def _heard(self, level: str, text: str) -> None:
+    def note(self, level: str, text: str) -> None:
+        """For those who listen, such as a log: nothing is said on stderr."""
         for each in self.heard:
             each(level, text)
 

@@ -84,8 +84,11 @@ def build_stages(app: App, con: Connection, *, full: bool = False) -> BuildRepor
             app.detail(f"{stage.stage:<9} unchanged")
         else:
             app.say(f"{stage.stage:<9} {stage.rows:,} {_RESULT[stage.stage]} in {stage.seconds:.1f} s")
-    for note in report.notes:
-        app.detail(f"note: {note}")
+    ids: dict[str, list[str]] = {}
+    for rule, _, note in (each.partition(": ") for each in report.notes):
+        ids.setdefault(note, []).append(rule)
+    for note, rules in ids.items():
+        app.detail(f"note: {', '.join(rules)}: {note}")
     for note in report.exception_notes:
         app.say(f"note: {note}")
     for check in report.checks:
