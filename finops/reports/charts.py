@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from finops.reports.money import format_money, format_number
+from finops.reports.slugs import slugs
 
 WIDTH = 760
 HEIGHT = 320
@@ -60,6 +61,7 @@ class Chart:
     """A stacked bar chart of one currency."""
 
     id: str
+    """``weeks-usd``: fit for an id and for a file's name."""
     title: str
     description: str
     """What a screen reader says; the table below it has the numbers."""
@@ -138,7 +140,8 @@ def stacked_bars(
             )
         )
     return Chart(
-        chart_id, title, description, WIDTH, HEIGHT, _LEFT, _LEFT - 8, HEIGHT - 8, _at(y(Decimal(0))), tuple(ticks), tuple(bars),
+        slugs([chart_id])[chart_id],
+        title, description, WIDTH, HEIGHT, _LEFT, _LEFT - 8, HEIGHT - 8, _at(y(Decimal(0))), tuple(ticks), tuple(bars),
         tuple((name, tints.get(name, "")) for name in names),
     )  # fmt: skip
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from finops.reports.money import plain
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
+                   "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+"""Some spreadsheets take the wide forms of East Asian writing for the plain ones."""
 
 
 def cell(value: Any) -> str:
