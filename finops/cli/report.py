@@ -104,6 +104,7 @@ def _write_as_of(app: App, text: str, names: Sequence[str], period: str | None, 
         memory_limit=config.warehouse.memory_limit,
         threads=config.warehouse.threads,
     )
+    app.say(f"making a warehouse of what had landed by {at:%Y-%m-%dT%H:%M:%SZ}")
     with warehouse_as_of(place, app.catalogue, at, today, config.params) as (con, landing, built):
         for check in built.checks:
             if not check.passed:
@@ -176,12 +177,15 @@ def _options(app: App, con: Connection) -> Options:
         csv_bom=config.reports.csv_bom,
         pdf=config.reports.pdf,
         mappings=app.workspace.path(config.paths.mappings),
-        settings=_settings(config),
+        settings=_settings(config, logo),
     )
 
 
-def _settings(config: Config) -> dict[str, Any]:
-    """What of ``finops.toml`` decides what a report says. No section with a secret is among them."""
+def _settings(config: Config, logo: Path | None) -> dict[str, Any]:
+    """What of ``finops.toml`` decides what a report says. No section with a secret is among them, and no path."""
+    from finops.reports.manifest import digest
+
     company = config.company.model_dump(mode="json", exclude={"logo"})
+    company["logo_sha256"] = digest(logo.read_bytes()) if logo else None
     reports = config.reports.model_dump(mode="json", exclude={"path"})
     return {"company": company, "reports": reports, "params": config.model_dump(mode="json")["params"]}
