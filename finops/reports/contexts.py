@@ -45,6 +45,62 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a total."""
+
+    name: str
+    cost: Money
+    share: str
+    """``37.7 %``."""
+
+
+@dataclass(frozen=True)
+class OldWaste:
+    """A finding that has been open for long."""
+
+    name: str
+    team: str
+    tint: str
+    since: date
+    cost: Money
+    """What it has cost since then."""
+    saving: Money
+    """What stopping it saves in a month."""
+
+    @property
+    def sentence(self) -> str:
+        """``endpoint fraud-v2 since 3 August 2026, USD 4,200 so far``."""
+        cost = f", {self.cost.whole} so far" if self.cost.is_known else ""
+        return f"{self.name} since {self.since.day} {self.since:%B %Y}{cost}"
+
+
+@dataclass(frozen=True)
+class Fix:
+    """The one line that would give most money of a currency a team."""
+
+    line: str
+    """``value,ml-reserch,ml-research``; ``TEAM`` stands for a team that a person must name."""
+    file: str
+    """``mappings/tag_aliases.csv``."""
+    why: str
+    """``1 letter from ml-research``; ``the account labs-core has no team``."""
+    needs_a_name: bool
+    """Is ``TEAM`` in the line?"""
+    cost: Money
+    """What of the period would have a team."""
+    share: str
+    """Of what belongs to nobody."""
+    command: str
+
+    @property
+    def sentence(self) -> str:
+        """``The line value,ml-reserch,ml-research in mappings/tag_aliases.csv gives USD 1,234 a team, 12.0 % of what is nobody's.``"""
+        named = ", with a team for TEAM," if self.needs_a_name else ""
+        share = f", {self.share} of what is nobody's" if self.share else ""
+        return f"The line {self.line} in {self.file}{named} gives {self.cost.whole} a team{share}: {self.why}."
+
+
+@dataclass(frozen=True)
 class Headline:
     """The answer for one currency."""
 
@@ -76,6 +132,14 @@ class Headline:
     """Findings whose verdict is unknown."""
     unknown_cost: Money
     """What those cost in a month, as far as known."""
+    per_day: str = ""
+    """The same comparison by the day, in words; empty where both periods have as many days."""
+    spent_on: tuple[Part, ...] = ()
+    """The kinds of work that cost most."""
+    oldest: tuple[OldWaste, ...] = ()
+    """What is idle or underused for longest."""
+    fix: Fix | None = None
+    """How most of what belongs to nobody would get a team with one line; None in a team's report."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +207,20 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Book:
+    """Does a team's report match the company's, for one currency, in effective cost."""
+
+    currency: str
+    here: Money
+    """What the team's own charges and shares add up to."""
+    company: Money
+    """The team's row in the company's report."""
+    difference: Money
+    matches: bool | None
+    """None: a side is unknown."""
+
+
+@dataclass(frozen=True)
 class Brand:
     """How the company looks: ``[company]`` in ``finops.toml``."""
 
@@ -192,8 +270,9 @@ class Report:
     near_misses, shared, commitments, tokens, apart, bills, holes, sources, checks. A team's report lacks those that are about the
     whole company: teams, untagged, owners, coverage, near_misses, bills, checks."""
     balances: tuple[Balance, ...]
+    """Empty in a team's report, which has ``books``."""
     matches: bool | None
-    """All balances match; None if one is unknown or nothing is loaded."""
+    """All balances match, and a team's books; None if one is unknown or nothing is loaded."""
     incomplete_sources: tuple[str, ...]
     """Sources of which the last collection could not read something."""
     warnings: tuple[str, ...]
@@ -203,6 +282,16 @@ class Report:
     """What to type for the rows of ``coverages``: weeks, months, teams."""
     results: tuple[Result, ...]
     """Every query's rows: the CSV files."""
+    total_command: str = ""
+    """What to type for the total of each team."""
+    month_command: str = ""
+    """The same for the months of ``trends``; empty in the weekly report."""
+    books: tuple[Book, ...] = ()
+    """Of a team: its total here and its row in the company's report."""
+    company_matches: bool | None = None
+    """Do the company's books match the bill?"""
+    late_sources: tuple[str, ...] = ()
+    """Sources that are not current: ``aws-labs (stale)``."""
     as_of: datetime | None = None
     """UTC: it was made again from what had landed by then; None: from all that has landed."""
 
@@ -212,9 +301,20 @@ class Report:
         return f"as of {self.as_of.day} {self.as_of:%B %Y, %H:%M:%S} UTC" if self.as_of else ""
 
     @property
+    def so_far(self) -> str:
+        """``25 of 31 days``: how much of the period was over on the report's day; empty if all of it was."""
+        days = days_over(self.period, self.today)
+        return f"{days} of {self.period.days} days" if days < self.period.days else ""
+
+    @property
     def slug(self) -> str:
         """Its name as part of a file's name: ``weekly-2026-W43``, ``weekly-2026-W43-ml-research``,
         ``weekly-2026-W43-as-of-20261020T235959Z``."""
         as_of = f"-as-of-{self.as_of:%Y%m%dT%H%M%SZ}" if self.as_of else ""
         team = f"-{slugs([self.team])[self.team]}" if self.team else ""
         return f"{self.name}-{self.period.slug}{as_of}{team}"
+
+
+def days_over(period: Period, today: date) -> int:
+    """How many days of a period are over on a day."""
+    return max((min(today, period.end) - period.start).days, 0)

@@ -1,83 +1,182 @@
-"""The first lines of the report: what was spent, how it moved, and why, in words."""
+"""The first lines of the report: what was spent, on what, how it moved, and why, in words."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from finops.periods import Period
 from finops.reports.analyses import Result
-from finops.reports.contexts import Contributor, Headline
+from finops.reports.contexts import Contributor, Fix, Headline, Move, OldWaste, Part, days_over
 from finops.reports.labels import kind_label, short_id
-from finops.reports.money import Money, exact_difference, exact_sum, format_number, percent
+from finops.reports.money import Money, exact_difference, exact_sum, format_number, percent, quotient
 
 Record = Mapping[str, Any]
-_SERIES = re.compile(r"[-_.]\d{6,}$")
 SHOWN_MOVES = 4
 """Of the first currency; of the others half as many."""
+SHOWN_PARTS = 3
 _NBSP = "\N{NO-BREAK SPACE}"
+_READS = ("spend_by_team", "spend_change", "idle_ml", "spend_by_workload_kind")
 
 
 def headlines(
-    results: Mapping[str, Result], currencies: Sequence[str], tints: Mapping[str, str]
+    results: Mapping[str, Result],
+    currencies: Sequence[str],
+    tints: Mapping[str, str],
+    days: tuple[int, int],
+    fixes: Mapping[str, Fix],
+    company: Mapping[str, Headline],
 ) -> tuple[Headline, ...]:
-    """One headline per currency."""
-    teams, moves, waste = (results[name].records() for name in ("spend_by_team", "spend_change", "idle_ml"))
+    """One headline per currency.
 
-    def mine(records: Sequence[Record], currency: str) -> list[Record]:
-        return [record for record in records if record["BillingCurrency"] == currency]
-
+    Args:
+        days: how many days of the period are over, and of the one before.
+        company: for a team, the company's headlines: where these know a total, no charge of the team is zero and not unknown.
+    """
     return tuple(
         _headline(
-            c, mine(teams, c), mine(moves, c), mine(waste, c), tints, SHOWN_MOVES if not index else SHOWN_MOVES // 2
+            currency,
+            [[each for each in results[name].records() if each["BillingCurrency"] == currency] for name in _READS],
+            tints,
+            SHOWN_MOVES if not index else SHOWN_MOVES // 2,
+            days,
+            fixes.get(currency),
+            company.get(currency),
         )
-        for index, c in enumerate(currencies)
+        for index, currency in enumerate(currencies)
     )
+
+
+def compared_days(period: Period, previous: Period, today: Any) -> tuple[int, int]:
+    """What a comparison by the day divides by."""
+    return days_over(period, today), previous.days
 
 
 def _headline(
     currency: str,
-    teams: list[Record],
-    moves: list[Record],
-    waste: list[Record],
+    read: Sequence[Sequence[Record]],
     tints: Mapping[str, str],
     shown: int,
+    days: tuple[int, int],
+    fix: Fix | None,
+    company: Headline | None,
 ) -> Headline:
-    total = exact_sum(team["EffectiveCost"] for team in teams)
-    before = [team["PreviousEffectiveCost"] for team in teams]
-    previous = None if not before or None in before else exact_sum(before)
-    change = None if previous is None else exact_difference(total, previous)
-    change_percent = None if previous is None or change is None else percent(change, previous)
+    teams, moves, waste, kinds = read
+    total = _total(teams, "EffectiveCost", company.total if company else None)
+    billed = _total(teams, "BilledCost", company.billed if company else None)
+    previous = _total(teams, "PreviousEffectiveCost", company.previous if company else None)
+    change = None if previous is None or total is None else exact_difference(total, previous)
     contributors = _contributors(moves, change, currency, tints, shown)
     owned = [team for team in teams if team["Team"] != "unallocated"]
     top = max(owned, key=lambda team: team["EffectiveCost"], default=None)
     nobody = exact_sum(team["EffectiveCost"] for team in teams if team["Team"] == "unallocated")
     found = [each for each in waste if each["Status"] != "unknown"]
     unsure = [each for each in waste if each["Status"] == "unknown"]
-    costs = [each["MonthlyCost"] for each in unsure if each["MonthlyCost"] is not None]
-    savings = [each["MonthlySaving"] for each in found if each["MonthlySaving"] is not None]
     return Headline(
         currency=currency,
-        total=Money(total if teams else None, currency),
-        billed=Money(exact_sum(team["BilledCost"] for team in teams) if teams else None, currency),
+        total=Money(total, currency),
+        billed=Money(billed, currency),
         previous=Money(previous, currency),
         change=Money(change, currency),
-        change_percent="" if change_percent is None else f"{format_number(change_percent, 1, signed=True)}{_NBSP}%",
+        change_percent="" if change is None or previous is None else _percent(percent(change, previous), signed=True),
         direction=_direction(change),
         reason=_reason(contributors),
         contributors=contributors,
-        split=(),
+        split=() if change is None else _split(moves, currency),
         top_team=top["Team"] if top else "",
         top_team_tint=tints.get(top["Team"], "") if top else "",
         top_team_cost=Money(top["EffectiveCost"] if top else None, currency),
         top_team_share=_share(top["EffectiveCost"], total) if top else "",
         unallocated=Money(nobody if teams else None, currency),
         unallocated_share=_share(nobody, total),
-        saving=Money(exact_sum(savings) if savings or not found else None, currency),
+        saving=_known(found, "MonthlySaving", currency),
         waste_count=len(found),
         unknown_count=len(unsure),
-        unknown_cost=Money(exact_sum(costs) if costs or not unsure else None, currency),
+        unknown_cost=_known(unsure, "MonthlyCost", currency),
+        per_day=_per_day(total, previous, days, currency),
+        spent_on=_spent_on(kinds, total, currency),
+        oldest=_oldest(found, currency, tints),
+        fix=fix,
+    )
+
+
+def _total(records: Sequence[Record], column: str, company: Money | None) -> Decimal | None:
+    """None is unknown. Without any row it is, unless the company has a total: then the team has nothing of it."""
+    values = [record[column] for record in records]
+    if not values:
+        return Decimal(0) if company and company.is_known else None
+    return None if None in values else exact_sum(values)
+
+
+def _known(records: Sequence[Record], column: str, currency: str) -> Money:
+    """The sum as far as it is known; unknown if nothing of it is."""
+    values = [record[column] for record in records if record[column] is not None]
+    return Money(exact_sum(values) if values or not records else None, currency)
+
+
+def _per_day(total: Decimal | None, previous: Decimal | None, days: tuple[int, int], currency: str) -> str:
+    now, before = days
+    if now == before or not now or total is None:
+        return ""
+    words = f"{Money(quotient(total, now), currency)} a day over {now} days"
+    if previous is None:
+        return words
+    change = _percent(percent(total * before - previous * now, previous * now), signed=True)
+    against = f"{Money(quotient(previous, before), currency)} a day over {before}"
+    return f"{words}, {f'{change} on' if change else 'against'} {against}"
+
+
+def _split(moves: Sequence[Record], currency: str) -> tuple[Move, ...]:
+    """The parts of the change, the largest first; those that are zero are left out."""
+
+    def of(how: str) -> Iterable[Decimal]:
+        return (move["EffectiveCostChange"] for move in moves if move["Change"] == how)
+
+    def part(column: str) -> Iterable[Decimal]:
+        return (move[column] for move in moves if move[column] is not None)
+
+    sums = {
+        ("new", "New", "New"): exact_sum(of("new")),
+        ("gone", "Gone", "Gone"): exact_sum(of("gone")),
+        ("volume", "More used", "Less used"): exact_sum(part("VolumeChange")),
+        ("price", "Dearer", "Cheaper"): exact_sum(part("PriceChange")),
+        ("rest", "Cannot be told apart", "Cannot be told apart"): exact_sum(part("RestChange")),
+    }
+    largest = max(abs(amount) for amount in sums.values())
+    return tuple(
+        Move(name, up if amount > 0 else down, Money(amount, currency), str(percent(abs(amount), largest)))
+        for (name, up, down), amount in sorted(sums.items(), key=lambda item: -abs(item[1]))
+        if amount
+    )
+
+
+def _spent_on(kinds: Sequence[Record], total: Decimal | None, currency: str) -> tuple[Part, ...]:
+    largest = sorted(kinds, key=lambda kind: -kind["EffectiveCost"])[:SHOWN_PARTS]
+    return tuple(
+        Part(
+            kind_label(each["WorkloadKind"]),
+            Money(each["EffectiveCost"], currency),
+            _share(each["EffectiveCost"], total),
+        )
+        for each in largest
+        if each["EffectiveCost"] > 0
+    )
+
+
+def _oldest(found: Sequence[Record], currency: str, tints: Mapping[str, str]) -> tuple[OldWaste, ...]:
+    dated = [each for each in found if each["Since"]]
+    oldest = sorted(dated, key=lambda each: (each["Since"], -(each["CostSinceFound"] or 0)))[:SHOWN_PARTS]
+    return tuple(
+        OldWaste(
+            name=f"{kind_label(each['WorkloadKind'])} {short_id(each['ResourceName'])}".strip(),
+            team=each["Team"],
+            tint=tints.get(each["Team"], ""),
+            since=each["Since"],
+            cost=Money(each["CostSinceFound"], currency),
+            saving=Money(each["MonthlySaving"], currency),
+        )
+        for each in oldest
     )
 
 
@@ -87,18 +186,21 @@ def _direction(change: Decimal | None) -> str:
     return "up" if change > 0 else "down" if change < 0 else "same"
 
 
-def _share(part: Decimal, whole: Decimal) -> str:
-    share = percent(part, whole)
-    return "" if share is None else f"{format_number(share, 1)}{_NBSP}%"
+def _percent(value: Decimal | None, *, signed: bool = False) -> str:
+    return "" if value is None else f"{format_number(value, 1, signed=signed)}{_NBSP}%"
+
+
+def _share(part: Decimal, whole: Decimal | None) -> str:
+    return "" if whole is None else _percent(percent(part, whole))
 
 
 def _contributors(
-    moves: list[Record], change: Decimal | None, currency: str, tints: Mapping[str, str], shown: int
+    moves: Sequence[Record], change: Decimal | None, currency: str, tints: Mapping[str, str], shown: int
 ) -> tuple[Contributor, ...]:
     """The largest moves in the direction of the total; of any direction where the total stands still."""
     if change is None:
         return ()
-    same = [move for move in _series(moves) if not change or (move["EffectiveCostChange"] > 0) == (change > 0)]
+    same = [move for move in moves if not change or (move["EffectiveCostChange"] > 0) == (change > 0)]
     largest = sorted(same, key=lambda move: -abs(move["EffectiveCostChange"]))[:shown]
     top = abs(largest[0]["EffectiveCostChange"]) if largest else Decimal(0)
     # a move of less than a thirtieth of the largest explains nothing
@@ -114,25 +216,6 @@ def _contributors(
         )
         for move in telling
     )
-
-
-def _series(moves: list[Record]) -> list[Record]:
-    """Jobs of one series (``vision-defect-20261014``, ``…-20261021``) as one move: that they come and go is no news."""
-    grouped: dict[tuple[Any, ...], list[Record]] = {}
-    for move in moves:
-        name = _SERIES.sub("-*", move["ResourceName"] or "")
-        resource = None if name.endswith("-*") else move["ResourceId"]
-        key = (name, move["Team"], move["ServiceName"], move["WorkloadKind"], resource)
-        grouped.setdefault(key, []).append(move)
-    merged = []
-    for (name, *_), members in grouped.items():
-        if len(members) == 1:
-            merged.append(members[0])
-            continue
-        change = exact_sum(member["EffectiveCostChange"] for member in members)
-        how = "more" if change > 0 else "less"
-        merged.append({**members[0], "ResourceName": name, "Change": how, "EffectiveCostChange": change})
-    return merged
 
 
 def thing(move: Record) -> str:

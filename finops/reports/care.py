@@ -1,0 +1,88 @@
+"""What must be known before a report is believed, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from finops.reports.contexts import Balance, Book
+
+Record = Mapping[str, Any]
+
+
+def warnings(
+    balances: Sequence[Balance],
+    books: Sequence[Book],
+    sources: Sequence[Record],
+    checks: Sequence[Record],
+    as_of: datetime | None,
+    team: str,
+) -> tuple[str, ...]:
+    """The gravest first. Of the company's books a team is told whether they match, and no amount; of its checks nothing."""
+    return (
+        *_as_of(as_of),
+        *_unbalanced(balances, team),
+        *(f"{book.currency}: this page is {book.difference.exact} apart from the company's report."
+          for book in books if book.matches is False),
+        *_source_warnings(sources),
+        *_grades(sources),
+        *(() if team else _check_warnings(checks)),
+    )  # fmt: skip
+
+
+def late(sources: Sequence[Record]) -> tuple[str, ...]:
+    """Sources that are not current, with what is wrong."""
+    return tuple(f"{each['SourceId']} ({each['Status']})" for each in sources if each["Status"] != "current")
+
+
+def _as_of(moment: datetime | None) -> list[str]:
+    if moment is None:
+        return []
+    sentence = (
+        f"Made again from the deliveries that had landed by {moment.day} {moment:%B %Y, %H:%M:%S} UTC, with the rules, mappings "
+        "and settings of the day it was made. What a collection could not read at that time is not known any more; the commands "
+        "below ask today's ledger."
+    )
+    return [sentence]
+
+
+def _source_warnings(sources: Sequence[Record]) -> list[str]:
+    warnings = []
+    for each in sources:
+        detail = f" {each['Detail']}" if each["Detail"] else ""
+        if each["Status"] == "stale":
+            last = each["DataThrough"]
+            since = (
+                f"after {last.day} {last:%B}: costs of this period are missing" if last else "up to this period's end"
+            )
+            warnings.append(f"{each['SourceId']} has no charges {since}.{detail}")
+        elif each["Status"] != "current" and each["ChargeCount"]:
+            warnings.append(
+                f"{each['SourceId']} is {each['Status']}: its newest costs may not be in this report.{detail}"
+            )
+        elif each["Status"] != "current":
+            warnings.append(f"{each['SourceId']} is {each['Status']}: its costs are not in this report.{detail}")
+    return warnings
+
+
+def _grades(sources: Sequence[Record]) -> list[str]:
+    return [f"{each['SourceId']} is of a lower grade: {each['Grade']}." for each in sources if each["Grade"]]
+
+
+def _check_warnings(checks: Sequence[Record]) -> list[str]:
+    return [f"Check {each['CheckId']}: {each['Detail'] or 'failed'}" for each in checks if each["Passed"] is False]
+
+
+def _unbalanced(balances: Sequence[Balance], team: str) -> list[str]:
+    if team:
+        return [
+            f"The company's books in {balance.currency} do not match the bill; its own report says by how much."
+            for balance in balances
+            if balance.matches is False
+        ]
+    return [
+        f"{balance.currency} does not match the bill: {balance.difference.exact} apart."
+        for balance in balances
+        if balance.matches is False
+    ]
