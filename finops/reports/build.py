@@ -18,6 +18,7 @@ from finops.reports.csv import to_csv
 from finops.reports.html import render
 from finops.reports.mail import mail_files
 from finops.reports.manifest import made_from, manifest, to_json
+from finops.reports.pdf import PrintError, print_page
 from finops.reports.slugs import slugs
 from finops.reports.xlsx import to_xlsx
 from finops.rules.catalogue import Catalogue
@@ -54,6 +55,7 @@ class Options:
     xlsx: bool = True
     csv_bom: bool = False
     pdf: bool = False
+    """Print each page too; there is a Chromium."""
     mappings: Path | None = None
     """The folder of ``teams.csv`` and the others, for the manifest."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +75,8 @@ class ReportFiles:
     """What was computed: totals, warnings, whether it matches the bill."""
     teams: dict[str, Path] = field(default_factory=dict)
     """Each team's page."""
+    problems: tuple[str, ...] = ()
+    """Pages that could not be printed; the rest of the report is there."""
 
 
 def write_report(
@@ -111,19 +115,21 @@ def write_report(
     origins = made_from(con, catalogue, inputs, options.templates, options.mappings, options.settings)
     files: dict[str, bytes] = {}
     places: dict[str, str] = {}
+    problems: list[str] = []
     for team, report in _of_teams(con, catalogue, company, _teams(company, options)):
         place = f"teams/{slugs([team.id])[team.id]}"
-        mine = _files(report, options)
+        mine = _files(report, options, problems)
         mine["manifest.json"] = to_json(manifest(report, company, origins, mine, team.owner))
         files |= {f"{place}/{each}": content for each, content in mine.items()}
         places[team.id] = place
-    files |= _files(company, options)
+    files |= _files(company, options, problems)
     files["manifest.json"] = to_json(manifest(company, company, origins, files))
     folder = output_dir / company.slug
     _write_folder(folder, files)
     tables = tuple(folder / each for each in sorted(files) if each.endswith(".csv") and "/" not in each)
     pages = {team: folder / place / "index.html" for team, place in places.items()}
-    return ReportFiles(name, folder, folder / "index.html", tables, folder / "manifest.json", company, pages)
+    page = folder / "index.html"
+    return ReportFiles(name, folder, page, tables, folder / "manifest.json", company, pages, tuple(problems))
 
 
 def _teams(company: Report, options: Options) -> list[Team]:
@@ -152,13 +158,19 @@ def _of_teams(
             )  # fmt: skip
 
 
-def _files(report: Report, options: Options) -> dict[str, bytes]:
-    """Everything of one report but its manifest."""
+def _files(report: Report, options: Options, problems: list[str]) -> dict[str, bytes]:
+    """Everything of one report but its manifest. What went wrong with its PDF is appended to ``problems``."""
     bom = "\ufeff" if options.csv_bom else ""
     files = {f"{each.query.id}.csv": (bom + to_csv(each.columns, each.rows)).encode() for each in report.results}
-    files["index.html"] = render(report, f"{report.name}.html", options.templates).encode()
+    page = render(report, f"{report.name}.html", options.templates)
+    files["index.html"] = page.encode()
     if options.xlsx:
         files[f"{report.slug}.xlsx"] = to_xlsx(report)
+    if options.pdf and not problems:
+        try:
+            files[f"{report.slug}.pdf"] = print_page(page, report.today)
+        except PrintError as error:
+            problems.append(str(error))
     return files | mail_files(report, options.templates, sorted(files))
 
 
