@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from finops.rules.catalogue import Catalogue
 
 HERE = Path(__file__).parent
 MAPPING_ENTRIES, RULES = 50_000, 50
+TEAMS = ("ml-research", "search", "data-eng", "payments")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,10 @@ def measure(step: str, command: list[str], cwd: Path, floor: float | None, outpu
     return measured
 
 
-def write_mappings(folder: Path) -> None:
+def write_mappings(folder: Path, teams: Sequence[str] = TEAMS) -> None:
     """Account, project and resource entries, 50,000 in all, 200 of them regular expressions; three pools that are divided by
     cost, by percentages and evenly, the first feeding the second."""
     folder.mkdir(parents=True, exist_ok=True)
-    teams = ["ml-research", "search", "data-eng", "payments"]
     entries = MAPPING_ENTRIES - 200
     exact, prefixes = entries // 2, entries // 10
     others = (entries - exact - prefixes) // 2
@@ -69,11 +70,11 @@ def write_mappings(folder: Path) -> None:
                       ["networking", "by_percent", "", ""], ["tooling", "even", "search;payments", ""]],
         "splits.csv": [["pool", "team", "percent"], ["networking", "search", "33.3"], ["networking", "payments", "33.3"],
                        ["networking", "platform", "33.4"]],
-        "accounts.csv": [["account_id", "team"], *([str(100000000000 + n * 2), [*teams, "networking"][n % 5]] for n in range(others))],
-        "projects.csv": [["project_id", "team"], *([f"project-{n}", teams[n % 4]] for n in range(others))],
+        "accounts.csv": [["account_id", "team"], *([str(100000000000 + n * 2), [*teams, *["networking"] * (len(teams) // 4)][n % (len(teams) + len(teams) // 4)]] for n in range(others))],
+        "projects.csv": [["project_id", "team"], *([f"project-{n}", teams[n % len(teams)]] for n in range(others))],
         "resources.csv": [["pattern", "team"],
-                          *([f"arn:aws:AmazonEC2:us-east-1:100000000001:res/{key}", teams[n % 4]] for n, key in enumerate(ids)),
-                          *([f"arn:aws:AmazonS3:eu-west-1:1000000000{n % 40:02}:res/{n:05x}.*", teams[n % 4]] for n in range(prefixes)),
+                          *([f"arn:aws:AmazonEC2:us-east-1:100000000001:res/{key}", teams[n % len(teams)]] for n, key in enumerate(ids)),
+                          *([f"arn:aws:AmazonS3:eu-west-1:1000000000{n % 40:02}:res/{n:05x}.*", teams[n % len(teams)]] for n in range(prefixes)),
                           *([f"arn:aws:Amazon(RDS|EKS):[a-z0-9-]+:1000000000{n % 40:02}:res/{n:02x}[0-9a-f]+", "tooling"] for n in range(200))],
     }  # fmt: skip
     for name, rows in tables.items():

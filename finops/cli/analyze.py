@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from finops.cli.app import App, pass_app
 from finops.cli.output import with_output, write
 from finops.errors import UsageError
+
+if TYPE_CHECKING:
+    from finops.warehouse.connection import Connection
 
 
 @click.command()
@@ -25,10 +28,11 @@ from finops.errors import UsageError
     metavar="P",
     help="2026-10, 2026-W43, 2026-Q4, last-week, 2026-10-01/2026-10-15 … ($period_start, $period_end).",
 )
+@click.option("--team", default="", metavar="T", help="One team's part only: its shares of the charges, its findings.")
 @with_output
 @pass_app
 def analyze(
-    app: App, query: str | None, sql: str | None, file: Path | None, given: tuple[str, ...], period: str | None,
+    app: App, query: str | None, sql: str | None, file: Path | None, given: tuple[str, ...], period: str | None, team: str,
     format_: str | None, output: Path | None,
 ) -> None:  # fmt: skip
     """Ask the ledger: a named query, or any SQL, read-only.
@@ -39,6 +43,7 @@ def analyze(
     \b
     Examples:
       finops analyze spend_by_team --period 2026-10
+      finops analyze top_resources --team search --period last-week
       finops analyze --sql "SELECT ServiceName, sum(BilledCost) FROM focus.cost_and_usage GROUP BY 1" --format markdown
     """
     from finops.warehouse.ask import ask, sandbox
@@ -61,13 +66,29 @@ def analyze(
         text = _sql_of(file) if file else sys.stdin.read() if sql == "-" else str(sql)
         values = _calendar(app, period) | _given(given)
     settings = app.workspace.config.warehouse
-    con = sandbox(app.workspace.warehouse, settings.memory_limit, settings.threads)
+    con = sandbox(app.workspace.warehouse, settings.memory_limit, settings.threads, team)
     try:
+        if team:
+            _refuse_unknown(con, team)
         rows = write(ask(con, text, values), format_, output, colour=app.colour)
     finally:
         con.close()
     if output:
         app.say(f"{rows:,} rows -> {output}")
+
+
+def _refuse_unknown(con: Connection, team: str) -> None:
+    from finops.rules.header import nearest
+
+    known = con.execute(
+        "SELECT team FROM mapping.teams UNION SELECT Team FROM allocation.dimension_team WHERE NOT is_pool "
+        "UNION SELECT Team FROM allocation.pool_share"
+    ).fetchall()
+    names = sorted(name for (name,) in known if name)
+    if team not in names and team != "unallocated":
+        raise UsageError(
+            f"there is no team '{team}'{nearest(team, names)}", next_step=f"There are: {', '.join(names) or 'none'}."
+        )
 
 
 def _sql_of(file: Path) -> str:

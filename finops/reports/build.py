@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from finops.rules.catalogue import Catalogue
 from finops.rules.header import nearest
 from finops.warehouse.connection import Connection
 from finops.warehouse.landing import DeliveryRecord
-from finops.warehouse.scope import team_view
+from finops.warehouse.scope import looking_through
 
 REPORTS = tuple(TITLES)
 """The reports that there are."""
@@ -111,17 +111,24 @@ def write_report(
         raise UsageError(
             f"there is no report '{name}'{nearest(name, list(REPORTS))}", next_step=f"There are: {', '.join(REPORTS)}."
         )
-    company = compute_report(con, catalogue, period, today, name=name, brand=options.brand, as_of=as_of)
     origins = made_from(con, catalogue, inputs, options.templates, options.mappings, options.settings)
     files: dict[str, bytes] = {}
     places: dict[str, str] = {}
     problems: list[str] = []
-    for team, report in _of_teams(con, catalogue, company, _teams(company, options)):
-        place = f"teams/{slugs([team.id])[team.id]}"
-        mine = _files(report, options, problems)
-        mine["manifest.json"] = to_json(manifest(report, company, origins, mine, team.owner))
-        files |= {f"{place}/{each}": content for each, content in mine.items()}
-        places[team.id] = place
+    with looking_through(con) as lens:
+        lens.add_up([period.previous().start, period.start, period.end])
+        company = compute_report(con, catalogue, period, today, name=name, brand=options.brand, as_of=as_of, lens=lens)
+        for team in _teams(company, options):
+            lens.narrow(team.id)
+            report = compute_report(
+                con, catalogue, period, today, name=name, brand=options.brand, company=company, team=team.id,
+                team_name=team.name, as_of=as_of, lens=lens,
+            )  # fmt: skip
+            place = f"teams/{slugs([team.id])[team.id]}"
+            mine = _files(report, options, problems)
+            mine["manifest.json"] = to_json(manifest(report, company, origins, mine, team.owner))
+            files |= {f"{place}/{each}": content for each, content in mine.items()}
+            places[team.id] = place
     files |= _files(company, options, problems)
     files["manifest.json"] = to_json(manifest(company, company, origins, files))
     folder = output_dir / company.slug
@@ -142,20 +149,6 @@ def _teams(company: Report, options: Options) -> list[Team]:
             tuple(str(row["Team"]) for row in spent.records() if row["Team"] != "unallocated") if options.teams else ()
         )
     return [known.get(each, Team(each)) for each in sorted(set(named))]
-
-
-def _of_teams(
-    con: Connection, catalogue: Catalogue, company: Report, teams: Sequence[Team]
-) -> Iterator[tuple[Team, Report]]:
-    if not teams:
-        return
-    with team_view(con) as view:
-        for team in teams:
-            view.of(team.id)
-            yield team, compute_report(
-                con, catalogue, company.period, company.today, name=company.name, brand=company.brand, company=company,
-                team=team.id, team_name=team.name,
-            )  # fmt: skip
 
 
 def _files(report: Report, options: Options, problems: list[str]) -> dict[str, bytes]:

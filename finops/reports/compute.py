@@ -21,6 +21,7 @@ from finops.reports.tables import build_tables
 from finops.reports.trend import trends
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection
+from finops.warehouse.scope import Lens
 
 TITLES = {"weekly": "Cloud and AI spend", "monthly": "Cloud and AI spend of the month"}
 """The reports that there are, and what stands on their first line."""
@@ -42,6 +43,7 @@ def compute_report(
     team: str = "",
     team_name: str = "",
     as_of: datetime | None = None,
+    lens: Lens | None = None,
 ) -> Report:
     """All numbers of a report.
 
@@ -50,13 +52,14 @@ def compute_report(
         today: what a query's ``$today`` is; the clock is never read.
         company: for a team, the company's report: what it says about the bill, the sources and the colours holds here too.
         as_of: the warehouse holds what had landed by then, and the report says so.
+        lens: shows charges added up to the queries that need no more.
 
     Raises:
         QueryFileError: a query (perhaps the user's own) does not run or lacks a column that the report shows.
     """
     plans = [plan for plan in PLANS if not (team and plan.whole_company)]
     theirs = {result.query.id: result for result in company.results} if company else {}
-    results = _results(con, catalogue, plans, name, period, today, team, theirs)
+    results = _results(con, catalogue, plans, name, period, today, team, theirs, lens)
     everybodys = theirs or results
     currencies = _currencies(results, company)
     colour = tints([*_teams(results), *_teams(theirs)], brand)
@@ -147,6 +150,7 @@ def _results(
     today: date,
     team: str,
     company: Mapping[str, Result],
+    lens: Lens | None,
 ) -> dict[str, Result]:
     extra = {*TREND_QUERIES, *(MONTHLY_QUERIES if name == "monthly" else ()), *(() if team else COVERAGE_QUERIES)}
     ids = sorted({plan.query_id for plan in plans} | extra)
@@ -157,6 +161,8 @@ def _results(
             continue
         query = catalogue.get(query_id, "analyses")
         arguments = {name: period.name for name, each in query.params.items() if each.type == "period"}
+        if lens:
+            lens.show(added_up=query.extra.get("grain") == "period")
         results[query_id] = run_analysis(con, query, arguments, today)
     return results
 

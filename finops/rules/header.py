@@ -38,7 +38,7 @@ _OPTIONAL: dict[str, set[str]] = {
     "allocate": {"misses", "reads", "params", "splits", "valid_from", "valid_until"},
     "findings": {"reads", "params", "check", "change", "order"},
     "checks": {"misses", "reads", "params"},
-    "analyses": {"misses", "reads", "params"},
+    "analyses": {"grain", "misses", "reads", "params"},
 }
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
@@ -226,6 +226,8 @@ def _problems(header: dict[str, Any], layer: str, path: Path) -> list[str]:
     ]
     if "id" in header and header["id"] != path.stem:
         problems.append(f"id '{header['id']}' is not the file's name '{path.stem}'")
+    if header.get("grain", "period") != "period":
+        problems.append("grain must be 'period', or left out")
     if "version" in header and not isinstance(header["version"], int):
         problems.append("version must be a whole number")
     for key in ("title", "owner", "why"):

@@ -13,6 +13,7 @@ import duckdb
 
 from finops.errors import FinopsError, UsageError
 from finops.warehouse.connection import Connection, connect
+from finops.warehouse.scope import put_lens
 
 Row = tuple[Any, ...]
 Read = TypeVar("Read")
@@ -105,8 +106,11 @@ class Answer:
         return f"SELECT {items} FROM ({self._sql}\n) AS answer({', '.join(self._short)})"
 
 
-def sandbox(path: Path, memory_limit: str, threads: int) -> Connection:
+def sandbox(path: Path, memory_limit: str, threads: int, team: str = "") -> Connection:
     """A connection that can't write the warehouse's tables, load extensions, change settings or open other files.
+
+    Args:
+        team: whose part of the ledger it sees; empty: all of it.
 
     It could still overwrite the warehouse's own file with COPY: that is why ``ask`` takes nothing but SELECT.
 
@@ -118,6 +122,8 @@ def sandbox(path: Path, memory_limit: str, threads: int) -> Connection:
             "there is no warehouse yet", where=str(path), next_step="Load a bill first: finops load FILE_OR_FOLDER."
         )
     con = connect(path, read_only=True, memory_limit=memory_limit, threads=threads)
+    if team:
+        put_lens(con).narrow(team)
     con.execute("SET python_enable_replacements = false")  # a variable of ours is no table
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")

@@ -283,6 +283,12 @@ def _read(column: Column) -> str:
     }.get(column.name, {"charge": "c", "dimension": "d", "class": "k"}.get(column.part, "c") + f'."{column.name}"')
 
 
+def charge_columns() -> list[tuple[str, str]]:
+    """The columns of ``focus.cost_and_usage``, with what reads them from ``c`` (charge), ``s`` (slice), ``d`` (dimension) and ``k``
+    (class)."""
+    return [(c.name, _read(c)) for c in ledger_columns() if c.current] + [("x_ChargeCount", "CAST(1 AS BIGINT)")]
+
+
 _JOINS = """
 FROM ledger.charge AS c
 JOIN ledger.slice AS s ON s.slice_id = c.slice_id
@@ -311,9 +317,9 @@ def _make_unmapped(con: Connection) -> None:
 
 
 def create_views(con: Connection) -> None:
-    """``focus.*``, ``focus_data_table`` and ``allocation.charges``."""
+    """``focus.*``, ``focus_data_table``, ``allocation.charges`` and ``ledger.reach``: the day on which a currency begins."""
     columns = ledger_columns()
-    current = ",\n  ".join(f'{_read(c)} AS "{c.name}"' for c in columns if c.current)
+    current = ",\n  ".join(f'{sql} AS "{name}"' for name, sql in charge_columns())
     every = ",\n  ".join(f'{_read(c)} AS "{c.name}"' for c in columns if c.since)
     con.execute("CREATE SCHEMA IF NOT EXISTS focus")
     con.execute(f"CREATE OR REPLACE VIEW focus.cost_and_usage AS SELECT\n  {current}{_JOINS}")
@@ -326,8 +332,12 @@ def create_views(con: Connection) -> None:
         "LEFT JOIN ledger.dimension_class AS k ON k.dimension_id = d.dimension_id"
     )
     con.execute(
-        "CREATE OR REPLACE VIEW ledger.reach AS SELECT d.BillingCurrency, CAST(min(c.ChargePeriodStart) AS DATE) AS first_day "
-        "FROM ledger.charge AS c JOIN ledger.dimension AS d ON d.dimension_id = c.dimension_id GROUP BY d.BillingCurrency"
+        "CREATE OR REPLACE VIEW ledger.days AS SELECT d.BillingCurrency, CAST(c.ChargePeriodStart AS DATE) AS day, "
+        "count(*) AS charge_count FROM ledger.charge AS c "
+        "JOIN ledger.dimension AS d ON d.dimension_id = c.dimension_id GROUP BY ALL"
+    )
+    con.execute(
+        "CREATE OR REPLACE VIEW ledger.reach AS SELECT BillingCurrency, min(day) AS first_day FROM ledger.days GROUP BY ALL"
     )
     _create_dataset_views(con)
     con.execute(_FOLLOWED)

@@ -24,10 +24,23 @@ _MEASURES = {
 """What is divided, as SQL over the stored charge, and after how many places it is cut."""
 
 
-def _cut(name: str) -> str:
+def _cut(name: str, *, added_up: bool) -> str:
     """What of a measure is divided by weights. Only where there is a pool: cutting is slow."""
     whole, places = _MEASURES[name]
-    return f"CASE WHEN t.is_pool THEN CAST(trunc({whole}, {places}) AS DECIMAL(29, {places})) END AS cut_{name}"
+    cut = f"c.Cut{name}" if added_up else f"trunc({whole}, {places})"
+    return f"CASE WHEN t.is_pool THEN CAST({cut} AS DECIMAL(29, {places})) END AS cut_{name}"
+
+
+def sums_of_cuts(is_pool: str) -> str:
+    """What a table of added-up charges must hold beside the sums: what of each charge is divided. Cutting a sum is not the same.
+
+    Args:
+        is_pool: SQL that says whether the charge may be divided.
+    """
+    return ", ".join(
+        f"sum(CASE WHEN {is_pool} THEN CAST(trunc({whole}, {places}) AS DECIMAL(29, {places})) END) AS Cut{name}"
+        for name, (whole, places) in _MEASURES.items()
+    )
 
 
 def _allocated(name: str) -> str:
@@ -39,14 +52,21 @@ def _allocated(name: str) -> str:
     )
 
 
-def create_shares_view(con: Connection, columns: str) -> None:
-    """Make the view.
+SHARE_COLUMNS = (
+    "Team", "x_AllocationRuleId", "x_AllocationRuleVersion", "x_AllocationMethod", "x_AllocationReason", "x_AllocationPool",
+    "x_AllocationPoolRuleId", "x_AllocationWeight", "AllocatedBilledCost", "AllocatedEffectiveCost", "AllocatedConsumedQuantity",
+)  # fmt: skip
+"""What a share has beside the columns of its charge."""
+
+
+def select_shares(columns: str, *, added_up: bool = False) -> str:
+    """The shares of ``ledger.charge``, which is called ``c``.
 
     Args:
-        columns: the charge's own columns, as SQL over ``c`` (charge), ``s`` (slice), ``d`` (dimension) and ``k`` (class).
+        columns: which of the charge's own columns, as SQL over ``c`` (charge), ``s`` (slice), ``d`` (dimension), ``k`` (class).
+        added_up: does ``ledger.charge`` hold charges that were added up, with ``sums_of_cuts``?
     """
-    con.execute(
-        f"""CREATE OR REPLACE VIEW allocation.charges AS SELECT
+    return f"""SELECT
           {columns},
           CASE WHEN c.is_pool THEN coalesce(p.Team, 'unallocated') ELSE coalesce(c.team, 'unallocated') END AS Team,
           coalesce(p.x_AllocationRuleId, c.rule_id, 'unallocated') AS x_AllocationRuleId,
@@ -64,7 +84,7 @@ def create_shares_view(con: Connection, columns: str) -> None:
             t.x_AllocationRuleVersion AS rule_version, t.x_AllocationMethod AS method, t.x_AllocationReason AS reason,
             CASE WHEN t.is_pool THEN t.Team END AS pool,
             CASE WHEN t.is_pool THEN CAST(date_trunc('month', c.ChargePeriodStart) AS DATE) END AS month,
-            {_cut("Billed")}, {_cut("Effective")}, {_cut("Quantity")}
+            {", ".join(_cut(name, added_up=added_up) for name in _MEASURES)}
           FROM ledger.charge AS c
           JOIN (
             SELECT s.slice_id, coalesce(f.book, 0) AS book FROM ledger.slice AS s
@@ -81,4 +101,8 @@ def create_shares_view(con: Connection, columns: str) -> None:
           ON p.pool = c.pool AND p.book = c.book AND p.month = c.month
          AND p.BillingCurrency IS NOT DISTINCT FROM d.BillingCurrency
          AND c.ChargePeriodStart >= p.valid_from AND c.ChargePeriodStart < p.valid_until"""
-    )
+
+
+def create_shares_view(con: Connection, columns: str) -> None:
+    """Make the view, with these columns of the charge."""
+    con.execute(f"CREATE OR REPLACE VIEW allocation.charges AS {select_shares(columns)}")

@@ -6,6 +6,7 @@ owner: finops-ledger
 why: >
   Allocation is as good as its weakest method. The part that is tagged directly should grow, the part that is split or
   belongs to nobody should shrink.
+grain: period
 reads: [allocation.charges, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
@@ -24,7 +25,7 @@ WITH shares AS (
         CASE WHEN Team = 'unallocated' THEN 'unallocated' ELSE x_AllocationMethod END AS AllocationMethod,
         BillingCurrency,
         AllocatedEffectiveCost AS cost,
-        x_AllocationWeight AS part,
+        x_AllocationWeight * x_ChargeCount AS part,
         ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
     FROM allocation.charges
     WHERE ChargePeriodStart >= CAST($previous_start AS DATE)

@@ -9,6 +9,7 @@ why: >
 misses: >
   Amortised cost only: a fee that is billed for a month on its first day is counted on the days that it covers. GCP's
   spend-based discounts appear as credits and have no unused part on the bill.
+grain: period
 reads: [focus.cost_and_usage]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

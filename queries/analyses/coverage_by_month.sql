@@ -9,7 +9,8 @@ why: >
 misses: >
   The month of the period's last day may have begun only: DaysInLedger says how much of it there is. Months are those in which
   charges begin; a booked month keeps the allocation that it was booked with.
-reads: [allocation.charges]
+grain: period
+reads: [allocation.charges, ledger.days]
 params:
   period: {type: period, default: last-week, help: "The month of its last day is the last of the thirteen"}
 columns:
@@ -32,7 +33,6 @@ WITH months AS (
 shares AS (
     SELECT
         CAST(date_trunc('month', ChargePeriodStart) AS DATE) AS Month,
-        CAST(ChargePeriodStart AS DATE) AS day,
         CASE WHEN Team = 'unallocated' THEN 'unallocated' ELSE x_AllocationMethod END AS AllocationMethod,
         BillingCurrency,
         AllocatedEffectiveCost
@@ -40,10 +40,16 @@ shares AS (
     WHERE ChargePeriodStart >= (SELECT before_first FROM months)
       AND ChargePeriodStart < (SELECT end_month FROM months)
 ),
+days AS (
+    SELECT CAST(date_trunc('month', day) AS DATE) AS Month, BillingCurrency, count(*) AS DaysInLedger
+    FROM ledger.days
+    GROUP BY ALL
+),
 in_ledger AS (
-    SELECT Month, BillingCurrency, count(DISTINCT day) AS DaysInLedger, sum(AllocatedEffectiveCost) AS total
+    SELECT shares.Month, shares.BillingCurrency, days.DaysInLedger, sum(shares.AllocatedEffectiveCost) AS total
     FROM shares
-    GROUP BY Month, BillingCurrency
+    JOIN days ON days.Month = shares.Month AND days.BillingCurrency IS NOT DISTINCT FROM shares.BillingCurrency
+    GROUP BY shares.Month, shares.BillingCurrency, days.DaysInLedger
 ),
 methods AS (
     SELECT DISTINCT AllocationMethod, BillingCurrency FROM shares

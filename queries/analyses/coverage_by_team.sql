@@ -8,6 +8,7 @@ why: >
   seen.
 misses: >
   The month of the period's last day may have begun only. Months are those in which charges begin.
+grain: period
 reads: [allocation.charges]
 params:
   period: {type: period, default: last-week, help: "The month of its last day is the last of the thirteen"}

@@ -4,7 +4,8 @@ title: How spend found its team, week by week
 version: 1
 owner: finops-ledger
 why: A rule or a tag that broke shows in the week in which it broke, not at the end of the month.
-reads: [allocation.charges]
+grain: period
+reads: [allocation.charges, ledger.days]
 params:
   period: {type: period, default: last-week, help: "The week of its last day is the last of the thirteen"}
 columns:
@@ -23,7 +24,6 @@ WITH weeks AS (
 shares AS (
     SELECT
         CAST(date_trunc('week', ChargePeriodStart) AS DATE) AS WeekStart,
-        CAST(ChargePeriodStart AS DATE) AS day,
         CASE WHEN Team = 'unallocated' THEN 'unallocated' ELSE x_AllocationMethod END AS AllocationMethod,
         BillingCurrency,
         AllocatedEffectiveCost
@@ -32,9 +32,9 @@ shares AS (
       AND ChargePeriodStart < (SELECT end_monday FROM weeks)
 ),
 days AS (
-    SELECT WeekStart, BillingCurrency, count(DISTINCT day) AS DaysInLedger
-    FROM shares
-    GROUP BY WeekStart, BillingCurrency
+    SELECT CAST(date_trunc('week', day) AS DATE) AS WeekStart, BillingCurrency, count(*) AS DaysInLedger
+    FROM ledger.days
+    GROUP BY ALL
 ),
 sums AS (
     SELECT WeekStart, AllocationMethod, BillingCurrency, sum(AllocatedEffectiveCost) AS EffectiveCost

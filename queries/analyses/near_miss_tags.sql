@@ -10,6 +10,7 @@ misses: >
   What is no near miss of anything: the check unknown_team_tags lists all values that are no team. Without a teams.csv every value
   is a team, and no value can be wrong. A charge with two such tags is behind two rows. A line may move more than it says: charges
   of the same resource that bear no tag follow it. Booked months stay as they are.
+grain: period
 reads: [allocation.charges, allocation.dimension_team, ledger.dimension, mapping.tag_keys, mapping.tag_values, mapping.teams]
 params:
   period: {type: period, default: last-30-days, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -10,6 +10,7 @@ why: >
 misses: >
   The delivered sum is taken when a file is loaded, from the file's own rows. It does not prove that the provider's file is
   complete: compare it with the invoice once the month is closed.
+grain: period
 reads: [ops.loads, focus.cost_and_usage, allocation.charges]
 columns:
   SourceId: The source as it is called in finops.toml
@@ -46,8 +47,8 @@ ledger AS (
         sum(EffectiveCost) AS EffectiveCost,
         coalesce(sum(BilledCost) FILTER (InvoiceId IS NULL), 0) AS uninvoiced_cost,
         max(BillingPeriodEnd) > CAST($today AS DATE) AS is_open,
-        count(*) AS LedgerRows,
-        count(InvoiceId) AS invoiced_rows
+        CAST(sum(x_ChargeCount) AS BIGINT) AS LedgerRows,
+        CAST(coalesce(sum(x_ChargeCount) FILTER (InvoiceId IS NOT NULL), 0) AS BIGINT) AS invoiced_rows
     FROM focus.cost_and_usage
     GROUP BY ALL
 ),

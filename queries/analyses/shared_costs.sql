@@ -1,7 +1,7 @@
 /*
 id: shared_costs
 title: Shared cost, and who bears it
-version: 1
+version: 2
 owner: finops-ledger
 why: >
   A team that is given a share asks of what, by which rule, and how much. Per month and pool: what came in, the part of each
@@ -9,6 +9,7 @@ why: >
 misses: >
   A pool that feeds another is one line per team here: 'finops explain' shows the steps between. Months are those in which
   charges begin.
+grain: period
 reads: [allocation.charges, mapping.pools]
 params:
   period: {type: period, default: last-month, help: "The days to add up, by the day on which a charge begins (UTC)"}
@@ -22,8 +23,8 @@ columns:
   BillingCurrency: The currency of the bill. Currencies are never added.
   EffectiveCost: The team's share, cost of record, amortised
   BilledCost: The team's share of what the invoice charges
-  SharePercent: The share in percent of what the pool costs in the month
-  PoolEffectiveCost: What the pool costs in the month, all teams
+  SharePercent: The share in percent of what the pool costs in the month; empty where that is not known
+  PoolEffectiveCost: What the pool costs in the month, all teams; empty where one team sees its own part only
 */
 WITH shares AS (
     SELECT
@@ -56,6 +57,14 @@ sums AS (
     LEFT JOIN mapping.pools AS pools ON pools.pool = shares.Pool
     GROUP BY Month, shares.Pool, RuleId, Team, BillingCurrency
 ),
+pools AS (                 -- more than one team, or one that has all of it: the pool is seen whole
+    SELECT
+        *,
+        sum(EffectiveCost) OVER pool AS pool_cost,
+        coalesce(min(Team) OVER pool <> max(Team) OVER pool OR min(Weight) OVER pool = 1, false) AS is_whole
+    FROM sums
+    WINDOW pool AS (PARTITION BY Month, Pool, BillingCurrency)
+),
 shared_costs AS (
     SELECT
         Month,
@@ -67,10 +76,10 @@ shared_costs AS (
         BillingCurrency,
         EffectiveCost,
         BilledCost,
-        round(100.0 * EffectiveCost
-              / NULLIF(sum(EffectiveCost) OVER (PARTITION BY Month, Pool, BillingCurrency), 0), 1) AS SharePercent,
-        sum(EffectiveCost) OVER (PARTITION BY Month, Pool, BillingCurrency) AS PoolEffectiveCost
-    FROM sums
+        CASE WHEN is_whole THEN round(100.0 * EffectiveCost / NULLIF(pool_cost, 0), 1) ELSE CAST(round(100 * Weight, 1) AS DOUBLE) END
+            AS SharePercent,
+        CASE WHEN is_whole THEN pool_cost END AS PoolEffectiveCost
+    FROM pools
 )
 SELECT * FROM shared_costs
-ORDER BY BillingCurrency, Month DESC, PoolEffectiveCost DESC, Pool, EffectiveCost DESC, Team, RuleId
+ORDER BY BillingCurrency, Month DESC, PoolEffectiveCost DESC NULLS LAST, Pool, EffectiveCost DESC, Team, RuleId

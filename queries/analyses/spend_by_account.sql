@@ -5,6 +5,7 @@ version: 1
 owner: finops-ledger
 why: >
   The account, project or subscription is how the bill itself is cut, with or without tags.
+grain: period
 reads: [focus.cost_and_usage, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -5,6 +5,7 @@ version: 1
 owner: finops-ledger
 why: >
   What the money was spent on, in the names that the provider uses on the bill.
+grain: period
 reads: [focus.cost_and_usage, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -6,6 +6,7 @@ owner: finops-ledger
 why: >
   Who spent what, and how it moved. Teams come from the allocation; what belongs to nobody is the team
   "unallocated", so that the rows add up to the bill.
+grain: period
 reads: [allocation.charges, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

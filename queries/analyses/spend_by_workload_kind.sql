@@ -5,6 +5,7 @@ version: 1
 owner: finops-ledger
 why: >
   Training, serving, notebooks, tokens, storage: what the money was for, whatever the provider calls the service.
+grain: period
 reads: [focus.cost_and_usage, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -11,6 +11,7 @@ misses: >
   that price, each by SKU and unit. A discount that was negotiated, a tier that was reached and a commitment that covers more or
   less than before all show as price. Where a SKU has no quantity, or none in one of the periods (another machine type, a new
   model), both cannot be told apart, and its change is the rest. Of volume the digits after the sixth are price.
+grain: period
 reads: [allocation.charges, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to explain, by the day on which a charge begins (UTC)"}

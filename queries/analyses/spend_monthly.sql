@@ -6,7 +6,8 @@ owner: finops-ledger
 why: A month beside the same month of last year; budgets and invoices are monthly.
 misses: >
   Months are those in which charges begin. Months differ in their days: DaysInLedger says how many of each there are.
-reads: [allocation.charges]
+grain: period
+reads: [allocation.charges, ledger.days]
 params:
   period: {type: period, default: last-month, help: "The month of its last day is the last of the thirteen"}
 columns:
@@ -18,31 +19,21 @@ columns:
   DaysInLedger: Days of that month on which the currency has charges at all; fewer than DaysInMonth is a part of a month
   DaysInMonth: Days of that month
 */
-WITH days AS (
-    SELECT
-        CAST(ChargePeriodStart AS DATE) AS day,
-        Team,
-        BillingCurrency,
-        sum(AllocatedEffectiveCost) AS effective,
-        sum(AllocatedBilledCost) AS billed
-    FROM allocation.charges
-    WHERE ChargePeriodStart >= date_trunc('month', CAST($period_end AS DATE) - 1) - INTERVAL 12 MONTH
-      AND ChargePeriodStart < date_trunc('month', CAST($period_end AS DATE) - 1) + INTERVAL 1 MONTH
-    GROUP BY day, Team, BillingCurrency
-),
-in_ledger AS (
-    SELECT CAST(date_trunc('month', day) AS DATE) AS Month, BillingCurrency, count(DISTINCT day) AS DaysInLedger
-    FROM days
-    GROUP BY Month, BillingCurrency
+WITH in_ledger AS (
+    SELECT CAST(date_trunc('month', day) AS DATE) AS Month, BillingCurrency, count(*) AS DaysInLedger
+    FROM ledger.days
+    GROUP BY ALL
 ),
 sums AS (
     SELECT
-        CAST(date_trunc('month', day) AS DATE) AS Month,
+        CAST(date_trunc('month', ChargePeriodStart) AS DATE) AS Month,
         Team,
         BillingCurrency,
-        CAST(sum(effective) AS DECIMAL(38, 18)) AS EffectiveCost,
-        CAST(sum(billed) AS DECIMAL(38, 18)) AS BilledCost
-    FROM days
+        CAST(sum(AllocatedEffectiveCost) AS DECIMAL(38, 18)) AS EffectiveCost,
+        CAST(sum(AllocatedBilledCost) AS DECIMAL(38, 18)) AS BilledCost
+    FROM allocation.charges
+    WHERE ChargePeriodStart >= date_trunc('month', CAST($period_end AS DATE) - 1) - INTERVAL 12 MONTH
+      AND ChargePeriodStart < date_trunc('month', CAST($period_end AS DATE) - 1) + INTERVAL 1 MONTH
     GROUP BY Month, Team, BillingCurrency
 ),
 spend_monthly AS (

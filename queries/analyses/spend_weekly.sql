@@ -4,7 +4,8 @@ title: Spend by week and team, thirteen weeks
 version: 1
 owner: finops-ledger
 why: One week says little; a quarter shows the direction, and whose it is.
-reads: [allocation.charges]
+grain: period
+reads: [allocation.charges, ledger.days]
 params:
   period: {type: period, default: last-week, help: "The week of its last day is the last of the thirteen"}
 columns:
@@ -23,7 +24,6 @@ WITH weeks AS (
 shares AS (
     SELECT
         CAST(date_trunc('week', ChargePeriodStart) AS DATE) AS WeekStart,
-        CAST(ChargePeriodStart AS DATE) AS day,
         Team,
         BillingCurrency,
         AllocatedEffectiveCost,
@@ -33,9 +33,9 @@ shares AS (
       AND ChargePeriodStart < (SELECT end_monday FROM weeks)
 ),
 days AS (
-    SELECT WeekStart, BillingCurrency, count(DISTINCT day) AS DaysInLedger
-    FROM shares
-    GROUP BY WeekStart, BillingCurrency
+    SELECT CAST(date_trunc('week', day) AS DATE) AS WeekStart, BillingCurrency, count(*) AS DaysInLedger
+    FROM ledger.days
+    GROUP BY ALL
 ),
 sums AS (
     SELECT

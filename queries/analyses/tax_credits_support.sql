@@ -6,6 +6,7 @@ owner: finops-ledger
 why: >
   What is on the bill but is no use of anything. It is part of every total; it stands apart here because it comes once a
   month and would look like a change in use.
+grain: period
 reads: [focus.cost_and_usage]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -9,6 +9,7 @@ why: >
 misses: >
   Sources that state money and no quantity (OpenAI's cost pages) have no token count and no price here. Provisioned
   throughput is billed by the hour and is not in this table.
+grain: period
 reads: [allocation.charges]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -5,6 +5,7 @@ version: 1
 owner: finops-ledger
 why: >
   The single things that cost most. Rows without a resource (tokens, support, tax) are one line per service.
+grain: period
 reads: [allocation.charges, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -9,6 +9,7 @@ why: >
 misses: >
   An account is one owner's here, whoever works in it. Owners are words of yours, from teams.csv or from tags: two spellings of one
   person are two rows.
+grain: period
 reads: [allocation.charges, allocation.dimension_team, mapping.accounts, mapping.projects, mapping.pools, mapping.teams, mapping.tag_keys, mapping.tag_values, inventory.resources, ledger.dimension]
 params:
   period: {type: period, default: last-month, help: "The days to add up, by the day on which a charge begins (UTC)"}

@@ -4,6 +4,7 @@ title: Spend that belongs to nobody
 version: 1
 owner: finops-ledger
 why: What no team answers for grows unseen. By account and service, so that somebody can be asked.
+grain: period
 reads: [allocation.charges]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
@@ -28,6 +29,7 @@ WITH shares AS (
         BillingCurrency,
         ResourceId,
         Team,
+        x_ChargeCount,
         AllocatedEffectiveCost,
         AllocatedBilledCost
     FROM allocation.charges
@@ -48,7 +50,7 @@ sums AS (
         sum(AllocatedEffectiveCost) AS EffectiveCost,
         sum(AllocatedBilledCost) AS BilledCost,
         count(DISTINCT ResourceId) AS ResourceCount,
-        count(*) AS ChargeCount,
+        CAST(sum(x_ChargeCount) AS BIGINT) AS ChargeCount,
         SubAccountId
     FROM shares
     WHERE Team = 'unallocated'
