@@ -20,6 +20,7 @@ COMMANDS = {
     "collect": "Fetch what changed at the configured sources and load it.",
     "build": "Classify, allocate, find, check: what changed, or all.",
     "run": "The scheduled job: collect, build, report, send. Safe to run again.",
+    "schedule": "A ready schedule for the job: cron, systemd, GitHub Actions, Kubernetes.",
     "report": "Write the HTML and CSV report of a period.",
     "send": "Mail finished reports, once per recipient.",
     "analyze": "Ask the ledger: a named query, or any SQL, read-only.",

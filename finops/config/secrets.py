@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from finops.errors import ConfigError
@@ -74,6 +74,16 @@ class Secret:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+def secrets_of(config: object) -> list[Secret]:
+    """Every secret that a configuration names, in its order."""
+    if isinstance(config, Secret):
+        return [config]
+    if isinstance(config, BaseModel | dict):
+        inner = list(vars(config).values() if isinstance(config, BaseModel) else config.values())
+        return [secret for each in inner for secret in secrets_of(each)]
+    return [secret for each in config for secret in secrets_of(each)] if isinstance(config, list | tuple) else []
 
 
 def without_secrets(text: str) -> str:
