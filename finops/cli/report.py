@@ -31,9 +31,16 @@ if TYPE_CHECKING:
 @click.option(
     "--verify", type=click.Path(path_type=Path), metavar="DIR", help="Write nothing: are a report's files as written?"
 )
+@click.option("--pdf", is_flag=True, help="Print each page to PDF too, with Chromium; as [reports] pdf = true does.")
 @pass_app
 def report(
-    app: App, names: tuple[str, ...], period: str | None, output: Path | None, as_of: str | None, verify: Path | None
+    app: App,
+    names: tuple[str, ...],
+    period: str | None,
+    output: Path | None,
+    as_of: str | None,
+    verify: Path | None,
+    pdf: bool,
 ) -> int:
     """Write the HTML and CSV report of a period, with a manifest of what it was made from.
 
@@ -51,13 +58,13 @@ def report(
     if verify:
         return _verify(app, verify)
     if as_of is not None:
-        for page in _write_as_of(app, as_of, names, period, output):
+        for page in _write_as_of(app, as_of, names, period, output, pdf):
             click.echo(page)
         return 0
     with app.warehouse() as con, noted(app, con, "report") as entry:
         pending = finish_loading(app, con)
         build_stages(app, con)
-        pages = write_reports(app, con, names, period, output)
+        pages = write_reports(app, con, names, period, output, pdf)
         entry.exit_code = exit_code(pending)
     for page in pages:
         click.echo(page)
@@ -85,7 +92,9 @@ def _verify(app: App, folder: Path) -> int:
     return 0
 
 
-def _write_as_of(app: App, text: str, names: Sequence[str], period: str | None, output: Path | None) -> list[Path]:
+def _write_as_of(
+    app: App, text: str, names: Sequence[str], period: str | None, output: Path | None, pdf: bool
+) -> list[Path]:
     """Write reports from what had landed by a time. The warehouse is left alone: there may be none, or a run at work in it."""
     from finops.pipeline.as_of import Place, parse_as_of, warehouse_as_of
     from finops.reports.build import write_report
@@ -109,18 +118,29 @@ def _write_as_of(app: App, text: str, names: Sequence[str], period: str | None, 
         for check in built.checks:
             if not check.passed:
                 app.warn(f"{check.title}: {check.detail}")
-        options, inputs = _options(app, con), landing.deliveries()
+        options, inputs = _options(app, con, pdf), landing.deliveries()
         folder = output or workspace.path(config.reports.path)
-        return [
-            write_report(con, app.catalogue, parsed, today, folder, inputs, name=name, options=options, as_of=at).page
+        written = [
+            write_report(con, app.catalogue, parsed, today, folder, inputs, name=name, options=options, as_of=at)
             for name, parsed in wanted
         ]
+    for problem in (problem for each in written for problem in each.problems):
+        app.warn(problem)
+    return [each.page for each in written]
 
 
 def write_reports(
-    app: App, con: Connection, names: tuple[str, ...] = (), period: str | None = None, output: Path | None = None
+    app: App,
+    con: Connection,
+    names: tuple[str, ...] = (),
+    period: str | None = None,
+    output: Path | None = None,
+    pdf: bool = False,
 ) -> list[Path]:
     """Write the named reports, default the weekly one; the pages. One that would come out the same is left as it is.
+
+    Args:
+        pdf: print the pages too, whatever finops.toml says.
 
     Raises:
         UsageError: a name or the period is none, or there is nothing to report on.
@@ -134,7 +154,7 @@ def write_reports(
     row = con.execute("SELECT count(*) FROM ledger.slice").fetchone()
     if not row or not row[0]:
         raise UsageError("the ledger is empty", next_step="Load a bill first: finops load FILE_OR_FOLDER.")
-    folder, options = output or workspace.path(workspace.config.reports.path), _options(app, con)
+    folder, options = output or workspace.path(workspace.config.reports.path), _options(app, con, pdf)
     pages = []
     for name, parsed in _wanted(app, names, period, app.calendar):
         target = folder / f"{name}-{parsed.slug}"
@@ -145,7 +165,10 @@ def write_reports(
             continue
         inputs = Landing(workspace.landing).deliveries()
         files = write_report(con, app.catalogue, parsed, app.calendar, folder, inputs, name=name, options=options)
-        unchanged.note(con, files.folder, made_from)
+        for problem in files.problems:
+            app.warn(problem)
+        if not files.problems:
+            unchanged.note(con, files.folder, made_from)
         pages.append(files.page)
     return pages
 
@@ -159,7 +182,7 @@ def _wanted(app: App, names: Sequence[str], period: str | None, today: date) -> 
     return [(name, parse_period(period or usual.get(name, settings.period), today)) for name in names or settings.names]
 
 
-def _options(app: App, con: Connection) -> Options:
+def _options(app: App, con: Connection, pdf: bool) -> Options:
     """How the workspace wants its reports."""
     from finops.reports.branding import brand
     from finops.reports.build import Options, Team
@@ -175,10 +198,22 @@ def _options(app: App, con: Connection) -> Options:
         known_teams=tuple(Team(team, name or "", owner or "") for team, name, owner, _ in rows),
         xlsx=config.reports.xlsx,
         csv_bom=config.reports.csv_bom,
-        pdf=config.reports.pdf,
+        pdf=(pdf or config.reports.pdf) and _can_print(app),
         mappings=app.workspace.path(config.paths.mappings),
         settings=_settings(config, logo),
     )
+
+
+def _can_print(app: App) -> bool:
+    """Is there a Chromium? Without one, reports go out without PDF, and it is said."""
+    from finops.reports.pdf import PrintError, find_browser
+
+    try:
+        find_browser()
+    except PrintError as problem:
+        app.warn(f"no PDF: {problem}")
+        return False
+    return True
 
 
 def _settings(config: Config, logo: Path | None) -> dict[str, Any]:
