@@ -26,7 +26,7 @@ def slugs(names: Iterable[str]) -> dict[str, str]:
 def _slug(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     short = re.sub(r"[^a-z0-9_.-]+", "-", plain).strip("-.")[:LONGEST].rstrip("-.")
-    if short == name and not _HASHED.fullmatch(name) and not _RESERVED.fullmatch(name):
+    if name and short == name and not _HASHED.fullmatch(name) and not _RESERVED.fullmatch(name):
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
     return f"{(short or 'team').replace('.', '-')}-{digest}"
