@@ -10,19 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from finops.delivery.folder import Letter, ReportFolder, Totals
 from finops.errors import MailError
 
 LONGEST = 200
 """Characters of a subject or a name; a team may be called by 10,000."""
-_AS_IS = ("message-id", "in-reply-to", "references", "list-unsubscribe", "content-id")
+_OURS = (
+    "from", "to", "reply-to", "subject", "message-id", "in-reply-to", "references", "list-unsubscribe", "content-id",
+)  # fmt: skip
 _TYPES = {
     ".csv": "text/csv",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -32,12 +35,17 @@ _CENT = Decimal("0.01")
 
 
 class _Policy(EmailPolicy):
-    """Long identifiers are not folded: as encoded words nobody would know them again."""
+    """Our headers go out as we write them: the library decodes encoded words in a name, line breaks and all."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        if name.lower() not in _OURS:
+            return super().header_store_parse(name, value)
+        if not value.isascii() or re.search(r"[\r\n](?![ \t\n])|[^ -~\t\r\n]", value):
+            raise ValueError(f"{name} cannot be written")
+        return name, value
 
     def fold(self, name: str, value: str) -> str:
-        if name.lower() in _AS_IS:
-            return f"{name}: {value}{self.linesep}"
-        return str(super().fold(name, value))
+        return f"{name}: {value}{self.linesep}" if name.lower() in _OURS else str(super().fold(name, value))
 
     def fold_binary(self, name: str, value: str) -> bytes:
         return self.fold(name, value).encode("ascii", "surrogateescape")
@@ -157,12 +165,11 @@ def _headers(
     message_id: str,
     correction: Correction | None,
 ) -> None:
-    name = line(sender.name)
-    message["From"] = Address(name, addr_spec=ascii_address(sender.address))
-    message["To"] = Address(addr_spec=ascii_address(recipient))
+    message["From"] = _from(line(sender.name), ascii_address(sender.address))
+    message["To"] = ascii_address(recipient)
     if sender.reply_to:
-        message["Reply-To"] = Address(addr_spec=ascii_address(sender.reply_to))
-    message["Subject"] = line(f"Corrected: {letter.subject}" if correction else letter.subject)
+        message["Reply-To"] = ascii_address(sender.reply_to)
+    message["Subject"] = _encoded(line(f"Corrected: {letter.subject}" if correction else letter.subject), "Subject")
     message["Date"] = format_datetime(now)
     message["Message-ID"] = message_id
     if correction and correction.message_id not in ("", message_id):
@@ -182,6 +189,18 @@ def line(text: str) -> str:
     flat = "".join(" " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in whole)
     short = " ".join(flat.split())
     return short if len(short) <= LONGEST else short[: LONGEST - 1] + "…"
+
+
+def _from(name: str, address: str) -> str:
+    if name.isascii() and "=?" not in name:
+        return formataddr((name, address))
+    return f"{_encoded(name, 'From')}\r\n <{address}>"
+
+
+def _encoded(text: str, header: str) -> str:
+    """As ASCII, in encoded words where it has to be: also for what looks like one already."""
+    charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
+    return Header(text, charset, maxlinelen=76, header_name=header).encode(linesep="\r\n")
 
 
 def _boundaries(message: EmailMessage, message_id: str) -> None:

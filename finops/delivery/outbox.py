@@ -210,7 +210,9 @@ def _text(entry: Entry) -> str:
 
 
 def _entry(cells: Mapping[str, Any]) -> Entry:
-    at = datetime.strptime(cells["at"], "%Y-%m-%dT%H:%M:%S%z")
+    at = datetime.fromisoformat(_str(cells["at"]))
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
     if cells["state"] not in STATES:
         raise ValueError(f"there is no state {cells['state']!r}")
     return Entry(
