@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from finops import __version__
@@ -17,7 +18,7 @@ from finops.reports.coverage import coverages
 from finops.reports.fixes import fixes
 from finops.reports.headline import compared_days, headlines
 from finops.reports.sections import COVERAGE_QUERIES, MONTHLY_QUERIES, PLANS, TREND_QUERIES, Plan
-from finops.reports.tables import build_tables
+from finops.reports.tables import Layout, build_tables
 from finops.reports.trend import trends
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection
@@ -198,9 +199,14 @@ def _section(
     team: str,
     heads: Sequence[Headline],
 ) -> Section:
-    tables = build_tables(result, plan.layout, currencies, colour)
+    tables = build_tables(result, _narrowed(plan.layout) if team else plan.layout, currencies, colour)
     lead = " ".join([plan.lead.format(today=f"{today.day} {today:%B %Y}"), *_advice(plan, heads)])
     return Section(plan.id, plan.title, lead, plan.empty, tables, command(result, team), f"{result.query.id}.csv")
+
+
+def _narrowed(layout: Layout) -> Layout:
+    """Without the column that would name the team in every row."""
+    return replace(layout, shows=tuple(show for show in layout.shows if show.column != "Team"))
 
 
 def _advice(plan: Plan, heads: Sequence[Headline]) -> list[str]:

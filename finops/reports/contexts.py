@@ -29,6 +29,8 @@ class Contributor:
     change: Money
     bar: str
     """Its part of the largest move, in percent, as CSS has it."""
+    why: str = ""
+    """``new``, ``gone``, ``more used``, ``less used``, ``dearer`` or ``cheaper``: most of it; empty if that cannot be told."""
 
 
 @dataclass(frozen=True)

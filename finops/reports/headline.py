@@ -164,6 +164,10 @@ def _spent_on(kinds: Sequence[Record], total: Decimal | None, currency: str) -> 
     )
 
 
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 def _oldest(found: Sequence[Record], currency: str, tints: Mapping[str, str]) -> tuple[OldWaste, ...]:
     dated = [each for each in found if each["Since"]]
     oldest = sorted(dated, key=lambda each: (each["Since"], -(each["CostSinceFound"] or 0)))[:SHOWN_PARTS]
@@ -213,9 +217,19 @@ def _contributors(
             how=move["Change"],
             change=Money(move["EffectiveCostChange"], currency),
             bar=str(percent(abs(move["EffectiveCostChange"]), top) or 0),
+            why=_why(move),
         )
         for move in telling
     )
+
+
+def _why(move: Record) -> str:
+    """In a word, by the part that is most of the change."""
+    if move["Change"] in ("new", "gone"):
+        return str(move["Change"])
+    parts = {"VolumeChange": ("more used", "less used"), "PriceChange": ("dearer", "cheaper"), "RestChange": ("", "")}
+    most = max(parts, key=lambda column: (move[column] or 0) * (1 if move["EffectiveCostChange"] > 0 else -1))
+    return parts[most][0 if move["EffectiveCostChange"] > 0 else 1]
 
 
 def thing(move: Record) -> str:
@@ -232,6 +246,6 @@ def _reason(contributors: Sequence[Contributor]) -> str:
     parts = []
     for each in contributors[:2]:
         owner = "owned by nobody" if each.team == "unallocated" else f"in {each.team}"
-        new = {"new": " (new)", "gone": " (gone)"}.get(each.how, "")
-        parts.append(f"{each.name} {owner}{new}: {each.change.signed_whole}")
+        why = f" ({each.why})" if each.why else ""
+        parts.append(f"{each.name} {owner}{why}: {each.change.signed_whole}")
     return "; ".join(parts)

@@ -140,7 +140,7 @@ def _column(
     if word == "week":
         short, label = str(start.isocalendar().week), f"week {start.isocalendar().week} ({start.day} {start:%b})"
     else:
-        short, label = f"{start:%b}", f"{start:%B %Y}"
+        short, label = f"{start:%b %y}" if start.month == 1 else f"{start:%b}", f"{start:%B %Y}"
     only = f", {days} {'day' if days == 1 else 'days'} only" if partial else ""
     return Column(short, label + only, values, period.start < end and start < period.end, partial)
 

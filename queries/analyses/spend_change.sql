@@ -42,7 +42,9 @@ WITH sums AS (              -- each SKU of each resource in the two periods, whe
         charges.ConsumedUnit AS unit,
         charges.BillingCurrency,
         max(coalesce(CASE WHEN charges.ResourceName = 'default'      -- a Studio app: its space or user says more
-                          THEN NULLIF(regexp_extract(charges.ResourceId, '([^/:]+/[^/:]+)/default$', 1), '') END,
+                          THEN NULLIF(regexp_extract(charges.ResourceId, '([^/:]+/[^/:]+)/default$', 1), '')
+                          WHEN regexp_full_match(charges.ResourceName, '[0-9]{1,2}')     -- a model's version
+                          THEN regexp_extract(charges.ResourceId, '([^/]+)$', 1) END,
                      charges.ResourceName)) AS ResourceName,
         max(charges.x_WorkloadKind) AS WorkloadKind,
         coalesce(sum(AllocatedEffectiveCost) FILTER (is_current), 0) AS cost,

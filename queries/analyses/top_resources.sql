@@ -1,7 +1,7 @@
 /*
 id: top_resources
 title: Resources by cost
-version: 1
+version: 2
 owner: finops-ledger
 why: >
   The single things that cost most. Rows without a resource (tokens, support, tax) are one line per service.
@@ -27,7 +27,9 @@ WITH shares AS (            -- each share of a charge in the two periods
     SELECT
         ResourceId,
         coalesce(CASE WHEN ResourceName = 'default'      -- a Studio app: its space or user says more
-                      THEN NULLIF(regexp_extract(ResourceId, '([^/:]+/[^/:]+)/default$', 1), '') END, ResourceName) AS resource_name,
+                      THEN NULLIF(regexp_extract(ResourceId, '([^/:]+/[^/:]+)/default$', 1), '')
+                      WHEN regexp_full_match(ResourceName, '[0-9]{1,2}')     -- a model's version
+                      THEN regexp_extract(ResourceId, '([^/]+)$', 1) END, ResourceName) AS resource_name,
         x_WorkloadKind AS workload_kind,
         ServiceName,
         Team,

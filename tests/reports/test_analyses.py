@@ -41,7 +41,7 @@ class TestEveryQuery:
         last = query.body.rstrip(";").splitlines()
         assert f"SELECT * FROM {query.id}" in last
         assert re.search(r"\nORDER BY ", query.body), "rows have an order"
-        for division in re.finditer(r"/\s*(\S+)", re.sub(r"--.*", "", query.body)):
+        for division in re.finditer(r"//?\s*(\S+)", re.sub(r"--.*", "", query.body)):
             if "'" not in division[0]:
                 assert division[1].startswith("NULLIF("), f"unguarded: {division[0]}"
 
