@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,16 +14,21 @@ from typing import Any
 
 from finops.reports.money import plain
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
-                   "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
-"""Some spreadsheets take the wide forms of East Asian writing for the plain ones."""
+_BLANK = r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
+_SIGN = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf"[\t\r\n]|{_BLANK}{_SIGN}")
+"""What a spreadsheet may take for a formula when it opens the file: a sign, also after blanks or what cannot be seen, and also in
+the wide form that an East Asian keyboard has. A tab or line's end at the start too: some drop it and look again."""
+_NEXT_CELL = re.compile(rf"([;\t\r\n]{_BLANK})(?={_SIGN})")
+"""Where a spreadsheet that takes a semicolon, a tab or every line's end for the cell's would begin a formula."""
 
 
 def cell(value: Any) -> str:
     """One value as text.
 
     Numbers are plain (no exponent, no separator) and never altered. Text that a spreadsheet would take for a formula
-    gets a leading apostrophe. Nothing is an empty cell. Maps, structs and lists are JSON with sorted keys.
+    gets a leading apostrophe, also behind a semicolon, a tab or a line's end within it. Nothing is an empty cell. Maps, structs and
+    lists are JSON with sorted keys. NUL, at which programs stop reading, becomes U+FFFD.
     """
     if value is None:
         return ""
@@ -34,14 +40,26 @@ def cell(value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, (date, datetime)):
+        return _moment(value)
+    text = value if isinstance(value, str) else json_text(value)
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    safe = _NEXT_CELL.sub(r"\1'", text)
+    return f"'{safe}" if _FORMULA.match(safe) else safe
+
+
+def _moment(value: date) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep="T", timespec="seconds" if not value.microsecond else "microseconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (Mapping, list, tuple)):
-        value = json.dumps(json_ready(value), ensure_ascii=False, sort_keys=True, default=cell, separators=(",", ":"))
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return value.isoformat()
+
+
+def json_text(value: Any) -> str:
+    """A map, a struct or a list as JSON with sorted keys; anything else as it says itself."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return str(value)
+    return json.dumps(json_ready(value), ensure_ascii=False, sort_keys=True, default=cell, separators=(",", ":"))
 
 
 def json_ready(value: Any) -> Any:

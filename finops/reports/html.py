@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import (
     ChoiceLoader,
@@ -14,38 +16,54 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
     UndefinedError,
+    select_autoescape,
 )
 
 from finops.errors import ConfigError
 from finops.reports.contexts import Report
+from finops.reports.text import text_table, wrapped
 from finops.resources import shipped_templates
 
+_CONTROLS = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: 0x2421,
+    **dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), 0xFFFD),
+}
+"""What a name may hold and no page can show has a sign in its place: ``\N{SYMBOL FOR NULL}`` for a NUL."""
 
+
+@cache
 def environment(overlay: Path | None = None, shipped: Path | None = None) -> Environment:
-    """A jinja2 environment that escapes everything and forgives nothing.
+    """A jinja2 environment that escapes everything but plain text, and forgives nothing.
 
-    A template in ``overlay`` replaces ours of the same name; it may ``{% extends "default:weekly.html" %}``.
+    A template in ``overlay`` replaces ours of the same name; it may ``{% extends "default:weekly.html" %}``. A template whose name
+    ends in ``.txt`` makes plain text: nothing in it is escaped, and ``|as_text`` prints a table, ``|wrapped`` a paragraph.
     """
     ours = FileSystemLoader(shipped or shipped_templates())
-    folders = [FileSystemLoader(overlay)] if overlay and overlay.is_dir() else []
-    return Environment(
+    folders = [FileSystemLoader(overlay)] if overlay else []
+    made = Environment(
         loader=ChoiceLoader([*folders, ours, PrefixLoader({"default": ours}, delimiter=":")]),
-        autoescape=True,
+        autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters |= {"as_text": text_table, "wrapped": wrapped}
+    return made
 
 
-def render(report: Report, template: str = "weekly.html", overlay: Path | None = None) -> str:
+def render(report: Report, template: str = "weekly.html", overlay: Path | None = None, **more: Any) -> str:
     """The page, one file with nothing outside it.
+
+    Args:
+        more: what a template may use beside ``report``.
 
     Raises:
         ConfigError: the template is missing, does not parse or names what is not there; with file and line.
     """
     try:
-        page = environment(overlay).get_template(template).render(report=report)
+        page = environment(overlay).get_template(template).render(report=report, **more)
     except TemplateNotFound as error:
         raise ConfigError(
             f"there is no template '{error.name}'",
@@ -60,6 +78,9 @@ def render(report: Report, template: str = "weekly.html", overlay: Path | None =
         ) from error
     except TemplateError as error:
         raise ConfigError(f"the template cannot be rendered: {error.message}", where=_place(error, template)) from error
+    page = page.translate(_CONTROLS)
+    if template.endswith(".txt"):
+        return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", page)).strip("\n") + "\n"
     return re.sub(r"\n[ \t]*(?:\n[ \t]*)+", "\n", page)
 
 
@@ -70,7 +91,7 @@ def _place(error: BaseException, template: str) -> str:
     trace = error.__traceback__
     while trace is not None:
         source = trace.tb_frame.f_code.co_filename
-        if source.endswith(".html"):
+        if source.endswith((".html", ".txt", ".svg", ".css", ".js")):
             name, line = source, trace.tb_lineno
         trace = trace.tb_next
     return f"{name}:{line}" if line else str(name)
