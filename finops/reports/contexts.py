@@ -96,7 +96,7 @@ class Fix:
 
     @property
     def sentence(self) -> str:
-        """``The line value,ml-reserch,ml-research in mappings/tag_aliases.csv gives USD 1,234 a team, 12.0 % of what is nobody's.``"""
+        """``The line value,a-tema,a-team in mappings/tag_aliases.csv gives USD 1,234 a team, 12.0 % of what is nobody's: …``"""
         named = ", with a team for TEAM," if self.needs_a_name else ""
         share = f", {self.share} of what is nobody's" if self.share else ""
         return f"The line {self.line} in {self.file}{named} gives {self.cost.whole} a team{share}: {self.why}."
