@@ -1,10 +1,14 @@
-"""Why DuckDB is pinned below 2: 2.0.0 silently loses rows in the pattern that a loader uses most."""
+"""Why DuckDB is pinned below 2 (2.0.0 silently loses rows in the pattern that a loader uses most), and what else we rely on."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import duckdb
+import pytest
+
+from finops.warehouse.connection import connect
 
 
 def test_rows_inserted_into_a_table_made_from_an_empty_select_are_there(tmp_path: Path) -> None:
@@ -25,3 +29,21 @@ def test_rows_inserted_into_a_table_made_from_an_empty_select_are_there(tmp_path
 
 def test_the_installed_version_is_in_the_range_that_was_tested() -> None:
     assert (1, 5, 6) <= tuple(int(part) for part in duckdb.__version__.split(".")[:3]) < (2, 0, 0)
+
+
+def test_pandas_is_not_looked_for_at_every_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is none, the search took longer than most statements."""
+    looked_for = []
+
+    class Witness:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> None:
+            looked_for.append(name)
+
+    con = connect(None)
+    monkeypatch.setattr(sys, "meta_path", [Witness, *sys.meta_path])
+    assert con.execute("SELECT ?, ?", ["a", [1, None]]).fetchone() == ("a", [1, None])
+    con.close()
+    assert "pandas" not in looked_for
+    with pytest.raises(ModuleNotFoundError):
+        import pandas  # noqa: F401

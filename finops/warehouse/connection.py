@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from types import ModuleType
 
 import duckdb
 
@@ -49,7 +53,30 @@ def connect(path: Path | None, *, read_only: bool = False, memory_limit: str = "
     con.execute("SET TimeZone = 'UTC'")
     con.execute("SET enable_progress_bar = true")  # it is asked for (progress_of), never printed
     con.execute("SET enable_progress_bar_print = false")
+    if not _pandas_is_known.is_set():
+        _pandas_is_known.set()
+        _end_search_for_pandas(con)
     return con
+
+
+_pandas_is_known = Event()
+
+
+def _end_search_for_pandas(con: Connection) -> None:
+    """Bind a value while an empty pandas can be seen, if there is no other.
+
+    DuckDB asks of every value that is bound whether it is pandas' NaT or NA, and looks for pandas until it has found it: where
+    it is not installed, twice per value through all of Python's path, which takes longer than most statements.
+    """
+    if "pandas" in sys.modules or importlib.util.find_spec("pandas"):
+        return
+    empty = ModuleType("pandas")
+    empty.__dict__.update(NaT=object(), NA=object())
+    sys.modules["pandas"] = empty
+    try:
+        con.execute("SELECT ?", [""])
+    finally:
+        del sys.modules["pandas"]
 
 
 def progress_of(con: Connection) -> float:
