@@ -21,11 +21,13 @@ def migrate(con: Connection) -> None:
     con.execute("CREATE SCHEMA IF NOT EXISTS ops")
     con.execute("CREATE TABLE IF NOT EXISTS ops.migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP)")
     done = {name for (name,) in con.execute("SELECT name FROM ops.migrations").fetchall()}
-    for migration in MIGRATIONS:
-        if migration.__name__ not in done:
-            with transaction(con):
+    if missing := [migration for migration in MIGRATIONS if migration.__name__ not in done]:
+        with transaction(con):  # one for all of them: each would wait for the disk
+            for migration in missing:
                 migration(con)
-                con.execute("INSERT INTO ops.migrations VALUES (?, now()::TIMESTAMP)", [migration.__name__])
+            con.execute(
+                "INSERT INTO ops.migrations SELECT unnest(?), now()::TIMESTAMP", [[each.__name__ for each in missing]]
+            )
     _refuse_other_columns(con)
     with transaction(con):
         create_views(con)
@@ -39,11 +41,8 @@ def _refuse_other_columns(con: Connection) -> None:
         "charge": {name: "" for name, _ in (stored_measure(column.name) for column in part("charge"))},
     }
     for table, columns in expected.items():
-        rows = con.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'ledger' AND table_name = ?",
-            [table],
-        ).fetchall()
-        found = {name: type_.replace(" ", "") for name, type_ in rows}
+        rows = con.execute(f"DESCRIBE ledger.{table}").fetchall()
+        found = {name: type_.replace(" ", "") for name, type_, *_ in rows}
         if any(
             found.get(name) is None or (type_ and type_.replace(" ", "") != found[name])
             for name, type_ in columns.items()
