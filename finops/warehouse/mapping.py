@@ -49,21 +49,21 @@ def take_apart(con: Connection, query: QueryFile, delivered: Iterable[str]) -> l
         raise QueryFileError("a mapping is one plain SELECT … FROM delivered, row by row", where=str(query.path))
     parts = {column.name: column.part for column in ledger_columns()}
     names = set(delivered)
-    columns = [_column(con, query, node, item, parts, names) for item in node["select_list"]]
+    read = [_reads(query, item, parts, names) for item in node["select_list"]]
+    columns = [
+        MappedColumn(name, expression, reads, parts[name])
+        for (name, reads), expression in zip(read, _expressions(con, node), strict=True)
+    ]
     doubled = {column.name for column in columns if [c.name for c in columns].count(column.name) > 1}
     if doubled:
         raise QueryFileError(f"maps twice: {', '.join(sorted(doubled))}", where=str(query.path))
     return columns
 
 
-def _column(
-    con: Connection,
-    query: QueryFile,
-    node: dict[str, Any],
-    item: dict[str, Any],
-    parts: dict[str, str],
-    names: set[str],
-) -> MappedColumn:
+def _reads(
+    query: QueryFile, item: dict[str, Any], parts: dict[str, str], names: set[str]
+) -> tuple[str, frozenset[str]]:
+    """The output column that an entry of the SELECT list fills, and the delivered columns that it uses."""
     name = item["alias"] or ".".join(item.get("column_names", []))
     if parts.get(name) not in ("charge", "dimension", "slice"):
         raise QueryFileError(
@@ -77,11 +77,19 @@ def _column(
             f"'{name}' uses '{unknown[0]}', which 'reads' does not declare{nearest(unknown[0], sorted(names))}",
             where=str(query.path),
         )
-    single = {**node, "select_list": [{**item, "alias": ""}], "from_table": _EMPTY}
-    statement = json.dumps({"error": False, "statements": [{"node": single, "named_param_map": []}]})
-    row = con.execute("SELECT json_deserialize_sql(CAST(? AS JSON))", [statement]).fetchone()
-    assert row is not None
-    return MappedColumn(name, row[0].removeprefix("SELECT ").rstrip(";"), reads, parts[name])
+    return name, reads
+
+
+def _expressions(con: Connection, node: dict[str, Any]) -> list[str]:
+    """The SQL of each entry of a SELECT list, in its order."""
+    singles = [{**node, "select_list": [{**item, "alias": ""}], "from_table": _EMPTY} for item in node["select_list"]]
+    statements = [{"error": False, "statements": [{"node": each, "named_param_map": []}]} for each in singles]
+    rows = con.execute(
+        "SELECT json_deserialize_sql(each) FROM (SELECT unnest(CAST(CAST(? AS JSON) AS JSON[])) AS each, "
+        "unnest(range(?)) AS place) ORDER BY place",
+        [json.dumps(statements), len(statements)],
+    ).fetchall()
+    return [str(sql).removeprefix("SELECT ").rstrip(";") for (sql,) in rows]
 
 
 _EMPTY = {"type": "EMPTY", "alias": "", "sample": None, "query_location": 18446744073709551615}
