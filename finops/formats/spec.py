@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from finops.errors import QueryFileError
@@ -37,11 +38,13 @@ depend on a measure's being there (its unit) and must not read the measure itsel
 """
 
 
+@lru_cache(maxsize=8192)
 def fold(name: str) -> str:
     """The spelling under which column names are compared: ``lineItem/UnblendedCost`` = ``line_item_unblended_cost``."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
+@lru_cache(maxsize=8192)
 def spellings(name: str) -> tuple[str, ...]:
     """The folded names under which a delivered column is known: ``Kosten (PreTaxCost)`` of a localised export is both."""
     inner = re.search(r"\(([^()]+)\)\s*$", name)

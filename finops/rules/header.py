@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,11 @@ def read_query(path: Path, layer: str, origin: str = "shipped") -> QueryFile:
     Raises:
         QueryFileError: naming every problem of the header at once.
     """
-    text = path.read_text(encoding="utf-8")
+    return _read(path.read_text(encoding="utf-8"), path, layer, origin)
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str, path: Path, layer: str, origin: str) -> QueryFile:
     match = _HEADER.match(text)
     if not match:
         raise QueryFileError(
