@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from finops.cli.app import App, pass_app
 from finops.cli.collect import complete_source
 from finops.cli.jsontext import dumps
-from finops.errors import FinopsError, SourceError
+from finops.errors import FinopsError, MailError, SourceError
 
 if TYPE_CHECKING:
     from finops.collectors.interface import Finding
@@ -31,10 +32,10 @@ MARKS = {"ok": ("ok", "green"), "warning": ("!!", "yellow"), "failed": ("no", "r
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @pass_app
 def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json: bool) -> int:
-    """Look at each source: identity, permissions, export settings, freshness; say what to do.
+    """Look at each source: identity, permissions, export settings, freshness; at the mail server; say what to do.
 
-    Exit 0 if all that collecting needs is there, 3 if something is not. Nothing is changed and nothing is fetched; calls
-    that cost money are made only with --yes.
+    Exit 0 if all that collecting and mailing need is there, 3 if something is not, 5 if only mailing would not work.
+    Nothing is changed, fetched or sent; calls that cost money are made only with --yes.
 
     \b
     Examples:
@@ -54,29 +55,56 @@ def doctor(app: App, sources: tuple[str, ...], policy: bool, yes: bool, as_json:
     months = window(app.calendar, None, None)
     last = _last_runs(app)
     held = known(Landing(app.workspace.landing))
-    data: dict[str, list[dict[str, Any]]] = {}
+    data: dict[str, Any] = {"workspace": [], "mail": [], "sources": {}}
     worst = 0
-    parts: list[tuple[str, Iterable[Finding]]] = [] if sources else [("workspace", examine_workspace(app.workspace))]
+    parts: list[tuple[str, list[dict[str, Any]], Iterable[Finding], int]] = []
+    if not sources:
+        parts.append(("workspace", data["workspace"], examine_workspace(app.workspace), SourceError.exit_code))
     for each in found:
         request = Request(*months, app.calendar, held.get(each.source_id, {}), dry=not yes)
+        looks = examine_source(each, request, last.get(each.source_id))
+        data["sources"][each.source_id] = []
         parts.append(
-            (f"{each.source_id} ({each.source.type})", examine_source(each, request, last.get(each.source_id)))
+            (f"{each.source_id} ({each.source.type})", data["sources"][each.source_id], looks, SourceError.exit_code)
         )
-    for (title, findings), name in zip(
-        parts, [*([] if sources else [""]), *(each.source_id for each in found)], strict=True
-    ):
+    if not sources and _mails(app):
+        parts.append(("mail", data["mail"], _examine_mail(app), MailError.exit_code))
+    for title, kept, findings, code in parts:
         if not as_json:
             click.echo(click.style(title, bold=True) if app.colour else title)
-        data[name] = []
         for finding in findings:
-            data[name].append({**vars(finding), "verdict": finding.verdict.value})
+            kept.append({**vars(finding), "verdict": finding.verdict.value})
             if finding.verdict.value == "failed":
-                worst = SourceError.exit_code
+                worst = worst or code
             if not as_json:
                 _line(app, finding)
     if as_json:
-        click.echo(dumps({"workspace": data.pop("", []), "sources": data}))
+        click.echo(dumps(data))
     return worst
+
+
+def _mails(app: App) -> bool:
+    mail = app.workspace.config.mail
+    return bool(mail.smtp or mail.ses)
+
+
+def _examine_mail(app: App) -> Iterator[Finding]:
+    """What sending needs, without sending."""
+    from finops.collectors.interface import Finding, Verdict
+    from finops.delivery.examine import examine_mail
+
+    for look in examine_mail(app.workspace, _teams(app)):
+        yield Finding(look.check, Verdict(look.verdict), look.detail, look.next_step)
+
+
+def _teams(app: App) -> list[str]:
+    """Teams by id and name, as far as ``mappings/teams.csv`` can be read; 'finops build' says what is wrong with it."""
+    path = app.workspace.path(app.workspace.config.paths.mappings) / "teams.csv"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [str(row[key]) for row in csv.DictReader(file) for key in ("team", "name") if row.get(key)]
+    except (OSError, ValueError, csv.Error):
+        return []
 
 
 def _last_runs(app: App) -> dict[str, datetime]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import boto3  # type: ignore[import-untyped]
 import botocore.session  # type: ignore[import-untyped]
@@ -34,6 +34,7 @@ LIMIT = 40_000_000
 """Bytes that SES takes in one mail, the whole of it encoded."""
 TRIES, WAIT = 5, 1.0
 """How often and how many seconds apart a mail is tried that came too fast: SES refuses it for certain, so nothing is sent twice."""
+Answer = tuple[Literal["ok", "warning", "failed", "unknown"], str, str]
 _TOO_FAST = ("TooManyRequestsException", "ThrottlingException", "Throttling")
 _LATER = "The next 'finops send' or 'finops run' tries again."
 _DENIED = (
@@ -83,7 +84,7 @@ class SesService:
     def close(self) -> None:
         """There is no connection to be closed."""
 
-    def examine(self, sender: str) -> list[tuple[str, str, str]]:
+    def examine(self, sender: str) -> list[Answer]:
         """What SES says of the account and the sender: ``ok``, ``warning``, ``failed`` or ``unknown``; in words; what to do.
 
         Raises:
@@ -91,7 +92,7 @@ class SesService:
         """
         return [self._asked(self._account), self._asked(lambda: self._identity(sender))]
 
-    def _asked(self, look: Callable[[], tuple[str, str, str]]) -> tuple[str, str, str]:
+    def _asked(self, look: Callable[[], Answer]) -> Answer:
         try:
             return look()
         except ClientError as error:
@@ -107,7 +108,7 @@ class SesService:
         except BotoCoreError as error:
             raise self._trouble(error) from error
 
-    def _account(self) -> tuple[str, str, str]:
+    def _account(self) -> Answer:
         account = self._client.get_account()
         if not account.get("SendingEnabled", True):
             return "failed", f"{self.place}: sending is switched off for this account", "Ask AWS support why."
@@ -119,7 +120,7 @@ class SesService:
             )
         return "ok", f"{self.place}: sending is on", ""
 
-    def _identity(self, sender: str) -> tuple[str, str, str]:
+    def _identity(self, sender: str) -> Answer:
         for name in (sender, sender.rpartition("@")[2]):
             try:
                 identity = self._client.get_email_identity(EmailIdentity=name)
@@ -199,4 +200,6 @@ class SesService:
 
 
 def _said(error: Exception) -> str:
-    return without_secrets(" ".join(str(error).split()))[:300]
+    response = getattr(error, "response", None)
+    text = f"{response['Error'].get('Code')} {response['Error'].get('Message')}" if response else str(error)
+    return without_secrets(" ".join(text.split()))[:300]
