@@ -54,9 +54,30 @@ queries = "queries"             # your own SQL: same path as a shipped file repl
 mappings = "mappings"           # which account, project, resource or tag spelling belongs to which team
 templates = "templates"         # your own report templates
 findings = "findings"           # since when each finding is open: keep it under version control, it can't be made again
+outbox = "outbox"               # what was mailed to whom: keep it from run to run, or a report is mailed again
 
 [reports]
 path = "reports"
+
+# Who gets which report by mail: once per recipient, after 'finops run' or by 'finops send' (docs/mail.md). 'finops doctor' asks
+# the server; 'finops send --dry-run' writes the mails as files.
+#
+# [mail]
+# from = "finops@example.com"
+# team_owners = ["weekly"]      # to the owners in mappings/teams.csv, each their team's
+#
+# [mail.smtp]                   # or [mail.ses] with a region
+# host = "smtp.example.com"     # port 587 with STARTTLS, unless said otherwise
+# username = "finops"
+# password = "env:FINOPS_MAIL_PASSWORD"
+#
+# [[mail.recipients]]
+# to = ["cfo@example.com"]
+# reports = ["weekly", "monthly"]
+#
+# [[mail.recipients]]
+# team = "search"
+# to = ["search-leads@example.com"]
 
 # What finance books ('finops allocate chargeback 2026-10'); docs/chargeback.md has the journal's columns:
 # [chargeback]
