@@ -40,23 +40,27 @@ class Books:
         kind: str | None = None,
         invoice: str | None = None,
         source: str = "bill",
+        used: str | None = None,
+        unit: str | None = "Hours",
+        sku: str | None = "sku-1",
+        account: str = "111",
     ) -> None:
-        """One row of the bill."""
+        """One row of the bill; ``used``: how much of the unit."""
         start = datetime.fromisoformat(when)
         paid = Decimal(billed if billed is not None else cost)
         self.dimensions += 1
         self.con.execute(
             "INSERT INTO ledger.dimension (dimension_id, key, BillingCurrency, ServiceName, ServiceProviderName, SubAccountId, "
-            "SubAccountName, ResourceId, ResourceName, ChargeCategory, InvoiceIssuerName, InvoiceId) "
-            "VALUES ($id, $id, $currency, $service, 'AWS', '111', 'main', $resource, $resource, $category, 'AWS', $invoice)",
+            "SubAccountName, ResourceId, ResourceName, ChargeCategory, InvoiceIssuerName, InvoiceId, ConsumedUnit, SkuId) VALUES "
+            "($id, $id, $currency, $service, 'AWS', $account, 'main', $resource, $resource, $category, 'AWS', $invoice, $unit, $sku)",
             {"id": self.dimensions, "currency": currency, "service": service, "resource": resource, "category": category,
-             "invoice": invoice},
+             "invoice": invoice, "account": account, "unit": unit if used else None, "sku": sku if used else None},
         )  # fmt: skip
         self.con.execute(
             "INSERT INTO ledger.charge (slice_id, dimension_id, BilledCost, EffectiveCostDelta, ChargePeriodStart, "
-            "ChargePeriodMicroseconds) VALUES (?, ?, ?, ?, ?, 3600000000)",
+            "ChargePeriodMicroseconds, ConsumedQuantity) VALUES (?, ?, ?, ?, ?, 3600000000, ?)",
             [self._slice(source, start.replace(day=1, hour=0, minute=0, second=0)), self.dimensions, paid,
-             Decimal(cost) - paid, start],
+             Decimal(cost) - paid, start, Decimal(used) if used else None],
         )  # fmt: skip
         if team:
             self.con.execute(
