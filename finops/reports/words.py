@@ -21,7 +21,8 @@ def subject(report: Report) -> str:
     """
     warning = f"; {verdict(report).lower()}" if report.matches is False else ""
     so_far = f", {report.so_far}" if report.so_far else ""
-    line = f"{whose(report)}: {_amounts(report.headlines)} in {report.period.short_label}{so_far}{warning}"
+    as_of = f", {report.as_of_label}" if report.as_of else ""
+    line = f"{whose(report)}: {_amounts(report.headlines)} in {report.period.short_label}{so_far}{as_of}{warning}"
     return clip(_ascii_signs(line), LONGEST_SUBJECT)
 
 
@@ -53,9 +54,9 @@ def _ascii_signs(text: str) -> str:
 
 def summary(report: Report) -> str:
     """Three to six plain lines for a chat: the number, why, waste, what is nobody's, the bill, what to be careful with."""
-    lines = [
-        f"{whose(report)}, {report.period.label}{f' ({report.so_far})' if report.so_far else ''}: {_amounts(report.headlines)}"
-    ]
+    when = report.period.label + (f" ({report.so_far})" if report.so_far else "")
+    when += f", {report.as_of_label}" if report.as_of else ""
+    lines = [f"{whose(report)}, {when}: {_amounts(report.headlines)}"]
     reasons = [clip(each.reason, 240) for each in report.headlines[:_NAMED] if each.reason]
     lines += [f"Why: {'; '.join(reasons)}"] if reasons else []
     wasted = [each for each in report.headlines[:_NAMED] if each.waste_count]

@@ -99,7 +99,7 @@ def _summary(sheet: Worksheet, report: Report, names: Sequence[str], formats: di
     line.write("title", f"{report.title}{f': {whose}' if whose else ''}")
     line.write("", "Period", report.period.label)
     line.write("", "Days", report.period.start, report.period.last_day)
-    line.write("", "As of", report.today)
+    line.write("", "As of", report.as_of_label.removeprefix("as of ") or report.today)
     line.write("", "Data through", report.data_through)
     line.write("", "Made by", f"finops-ledger {report.tool_version}")
     line.skip()
