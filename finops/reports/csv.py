@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ _SIGN = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
 _FORMULA = re.compile(rf"[\t\r\n]|{_BLANK}{_SIGN}")
 """What a spreadsheet may take for a formula when it opens the file: a sign, also after blanks or what cannot be seen, and also in
 the wide form that an East Asian keyboard has. A tab or line's end at the start too: some drop it and look again."""
+_BETWEEN = re.compile(r"[;\t\r\n]")
 _NEXT_CELL = re.compile(rf"([;\t\r\n]{_BLANK})(?={_SIGN})")
 """Where a spreadsheet that takes a semicolon, a tab or every line's end for the cell's would begin a formula."""
 
@@ -30,29 +31,34 @@ def cell(value: Any) -> str:
     gets a leading apostrophe, also behind a semicolon, a tab or a line's end within it. Nothing is an empty cell. Maps, structs and
     lists are JSON with sorted keys. NUL, at which programs stop reading, becomes U+FFFD.
     """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, (date, datetime)):
-        return _moment(value)
-    text = value if isinstance(value, str) else json_text(value)
+    writer = _WRITERS.get(type(value))
+    return writer(value) if writer else _text(json_text(value))
+
+
+def _text(text: str) -> str:
+    if text.isalnum():
+        return text
     if "\x00" in text:
         text = text.replace("\x00", "\ufffd")
-    safe = _NEXT_CELL.sub(r"\1'", text)
-    return f"'{safe}" if _FORMULA.match(safe) else safe
+    if _BETWEEN.search(text):
+        text = _NEXT_CELL.sub(r"\1'", text)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _moment(value: date) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(sep="T", timespec="seconds" if not value.microsecond else "microseconds")
-    return value.isoformat()
+def _moment(value: datetime) -> str:
+    return value.isoformat(sep="T", timespec="seconds" if not value.microsecond else "microseconds")
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    bool: lambda value: "true" if value else "false",
+    Decimal: plain,
+    int: str,
+    float: repr,
+    datetime: _moment,
+    date: date.isoformat,
+    str: _text,
+}
 
 
 def json_text(value: Any) -> str:

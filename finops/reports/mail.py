@@ -11,8 +11,9 @@ import css_inline
 
 from finops.errors import ConfigError
 from finops.reports.contexts import Headline, Report
+from finops.reports.contrast import readable
 from finops.reports.html import render
-from finops.reports.pictures import colours, draw
+from finops.reports.pictures import PAPER, colours, draw, logo
 from finops.reports.shorten import clip, rooms, shorten, tidy
 from finops.reports.words import alternative, subject, summary, verdict
 
@@ -50,6 +51,10 @@ class Mail:
     """What an inbox shows after the subject."""
     verdict: str
     """Does it match the bill? A sentence."""
+    logo: str
+    """The content id of the company's logo, or nothing."""
+    accent: str
+    """The company's colour, dark enough for light paper, or nothing: ours."""
     pictures: tuple[Picture, ...]
     colours: Mapping[str, str]
     """``#2c6493`` by colour class: no mail client knows a variable."""
@@ -81,14 +86,16 @@ def mail_files(report: Report, overlay: Path | None, others: Sequence[str]) -> d
         unit = "month" if trend.months else "week"
         caption = f"{clip(trend.currency)} a {unit}, by team" if not report.team else f"{clip(trend.currency)} a {unit}"
         pictures.append(Picture(cid, f"mail/{cid}.png", alternative(trend), caption, chart.width, height))
+    logos = logo(report.brand)
     attachments = _attachments(report, others)
     mail, body, text = _bodies(report, overlay, tuple(pictures), attachments)
-    used = {each.file: files[each.file] for each in mail.pictures}
+    used = {each.file: files[each.file] for each in mail.pictures} | logos
     envelope = {
         "subject": mail.subject,
         "text": "mail/body.txt",
         "html": "mail/body.html",
-        "images": [{"cid": each.cid, "file": each.file, "alt": each.alt} for each in mail.pictures],
+        "images": [{"cid": each.cid, "file": each.file, "alt": each.alt} for each in mail.pictures]
+        + [{"cid": "logo", "file": each, "alt": report.organisation} for each in logos],
         "attachments": list(attachments),
         "summary": summary(report),
         "totals": [{"currency": each.currency, "effective_cost": each.total.plain} for each in report.headlines],
@@ -126,6 +133,8 @@ def _mail(report: Report, currencies: int, pictures: tuple[Picture, ...], attach
         subject=subject(report),
         preview=clip(reason or verdict(report), 140),
         verdict=verdict(report),
+        logo="logo" if report.brand.logo else "",
+        accent=readable(report.brand.accent, PAPER, 3.0) if report.brand.accent else "",
         pictures=pictures[:currencies],
         colours=colours(report.brand),
         attachments=attachments,

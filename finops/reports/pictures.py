@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import vl_convert
 
+from finops.errors import ConfigError
 from finops.reports.charts import Chart
 from finops.reports.contexts import Brand, Report
 from finops.reports.contrast import readable
@@ -59,6 +61,28 @@ def draw(report: Report, chart: Chart, overlay: Path | None = None) -> tuple[byt
         report, "mail/chart.svg", overlay, chart=chart, colours=palette, legend=legend, height=height, paper=PAPER
     )
     return packed(vl_convert.svg_to_png(svg, scale=SCALE)), height
+
+
+def logo(brand: Brand) -> dict[str, bytes]:
+    """The company's logo as a file of a mail, which shows PNG and JPEG only; nothing if there is none.
+
+    Raises:
+        ConfigError: it is an SVG that cannot be drawn.
+    """
+    if not brand.logo:
+        return {}
+    kind, _, encoded = brand.logo.partition(";base64,")
+    content = base64.b64decode(encoded)
+    if kind.endswith("svg+xml"):
+        try:
+            return {"mail/logo.png": vl_convert.svg_to_png(content.decode(), scale=SCALE)}
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                "is no SVG that can be drawn, and mails show no SVG",
+                where=brand.logo_file,
+                next_step="Give [company] logo a PNG, or correct the SVG.",
+            ) from error
+    return {f"mail/logo.{kind.rpartition('/')[2]}": content}
 
 
 def _legend(chart: Chart, palette: Mapping[str, str]) -> tuple[Entry, ...]:

@@ -206,19 +206,26 @@ def column_kind(name: str, type_name: str) -> str:
 
 
 def _write(sheet: Worksheet, row: int, column: int, value: Any, style: Format) -> None:
-    for kinds, writer in _WRITERS:
-        if isinstance(value, kinds):
-            writer(sheet, row, column, value, style)
-            return
-    if value is not None:
-        sheet.write_string(row, column, _short(value if isinstance(value, str) else json_text(value)), style)
+    writer = _WRITERS.get(type(value))
+    if writer:
+        writer(sheet, row, column, value, style)
+    elif value is not None:
+        _text(sheet, row, column, json_text(value), style)
 
 
-def _number(sheet: Worksheet, row: int, column: int, value: int | float | Decimal, style: Format) -> None:
+def _text(sheet: Worksheet, row: int, column: int, value: str, style: Format) -> None:
+    sheet.write_string(row, column, _short(value), style)
+
+
+def _decimal(sheet: Worksheet, row: int, column: int, value: Decimal, style: Format) -> None:
+    sheet.write_number(row, column, float(value), style)
+
+
+def _number(sheet: Worksheet, row: int, column: int, value: float, style: Format) -> None:
     if not math.isfinite(value) or (isinstance(value, int) and abs(value) >= _EXACT_INTEGER):
         sheet.write_string(row, column, str(value), style)
     else:
-        sheet.write_number(row, column, float(value), style)
+        sheet.write_number(row, column, value, style)
 
 
 def _flag(sheet: Worksheet, row: int, column: int, value: bool, style: Format) -> None:
@@ -235,7 +242,15 @@ def _date(sheet: Worksheet, row: int, column: int, value: date, style: Format) -
         sheet.write_datetime(row, column, moment, style)
 
 
-_WRITERS: tuple[tuple[Any, Callable[..., None]], ...] = ((bool, _flag), ((Decimal, int, float), _number), (date, _date))
+_WRITERS: dict[type, Callable[..., None]] = {
+    str: _text,
+    Decimal: _decimal,
+    int: _number,
+    float: _number,
+    bool: _flag,
+    date: _date,
+    datetime: _date,
+}
 
 
 def _short(text: str, longest: int = LONGEST_TEXT) -> str:
