@@ -84,10 +84,10 @@ def manifest(
         ],
         "reconciliation": [
             {"currency": balance.currency, "matches": balance.matches, "difference": balance.difference.plain or None}
-            for balance in report.balances
+            for balance in (report.books if report.team else report.balances)
         ],
         "warnings": list(report.warnings),
-        "checks": _checks(company),
+        "checks": _checks(company, told=not report.team),
         "inputs": [_for_team(each) for each in origins.inputs] if report.team else origins.inputs,
         "rules": origins.rules,
         "mappings": origins.mappings,
@@ -173,10 +173,16 @@ def verify(folder: Path) -> Verdict:
     )
 
 
-def _checks(report: Report) -> list[dict[str, Any]]:
+def _checks(report: Report, *, told: bool) -> list[dict[str, Any]]:
+    """What a check says may be about another team: a team is told only whether it passed."""
     checks = next(result for result in report.results if result.query.id == "data_checks")
     return [
-        {"id": each["CheckId"], "grade": each["Grade"], "passed": each["Passed"], "detail": each["Detail"]}
+        {
+            "id": each["CheckId"],
+            "grade": each["Grade"],
+            "passed": each["Passed"],
+            "detail": each["Detail"] if told else None,
+        }
         for each in checks.records()
     ]
 
