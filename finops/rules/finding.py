@@ -279,20 +279,27 @@ def _name_teams(con: Connection) -> None:
                 WHERE json_type(evidence, '$.resource_ids') = 'ARRAY'
             ),
             dimensions AS (
-                SELECT r.*, d.dimension_id
+                SELECT r.*, d.dimension_id, ROW_NUMBER() OVER () AS number
                 FROM resources AS r
                 JOIN ledger.dimension AS d
                     ON coalesce(d.ResourceId, d.CommitmentDiscountId, d.CapacityReservationId) = r.billed_id
                    AND d.SubAccountId IS NOT DISTINCT FROM r.account_id
                    AND d.BillingCurrency IS NOT DISTINCT FROM r.currency
             ),
-            costs AS (
-                SELECT d.resource_id, d.account_id, d.currency, d.window_end, d.window_start, c.Team AS team,
+            paid AS (
+                SELECT d.number, c.Team AS team,
                     sum(c.AllocatedEffectiveCost)
                         FILTER (c.ChargePeriodStart >= d.window_start AND c.ChargePeriodStart < d.window_end) AS in_window,
                     sum(c.AllocatedEffectiveCost) AS ever
                 FROM dimensions AS d
                 JOIN allocation.charges AS c ON c.x_DimensionId = d.dimension_id
+                GROUP BY d.number, c.Team
+            ),
+            costs AS (
+                SELECT d.resource_id, d.account_id, d.currency, d.window_end, d.window_start, p.team,
+                    sum(p.in_window) AS in_window, sum(p.ever) AS ever
+                FROM paid AS p
+                JOIN dimensions AS d ON d.number = p.number
                 GROUP BY ALL
             ),
             ranked AS (

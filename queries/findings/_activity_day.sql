@@ -115,62 +115,85 @@ measured AS (
                ELSE coalesce(u.statistic, 'Maximum') NOT IN ('Sum', 'SampleCount', 'Minimum', 'HourMaximum', 'HourMinimum') END
 ),
 
-per_metric AS (
+-- a part's metric on a day: what one resource, or one variant of it, did
+per_part AS (
     SELECT
-        m.resource_number,
-        m.metric_number,
-        m.day,
-        greatest(sum(m.value) FILTER (m.statistic = 'Sum' AND NOT m.is_component),
-                 sum(m.value) FILTER (m.statistic = 'Sum' AND m.is_component)) AS total,
-        -- the greatest value; where only an average was kept, that
-        coalesce(max(m.value) FILTER (m.statistic IN ('Maximum', 'Sum')), max(m.value) FILTER (m.statistic = 'p95'),
-                 max(m.value)) AS most,
-        bool_or(m.statistic IN ('Maximum', 'Sum')) AS is_greatest,
-        -- what 95 percent of the hours stay below; where nobody knows, the greatest
-        coalesce(max(m.value) FILTER (m.statistic = 'p95'), max(m.value) FILTER (m.statistic = 'Maximum'), max(m.value)) AS p95,
-        bool_or(m.statistic IN ('p95', 'Maximum')) AS is_p95_known,
-        greatest(sum(m.value) FILTER (m.statistic = 'HourMaximum' AND NOT m.is_component),
-                 sum(m.value) FILTER (m.statistic = 'HourMaximum' AND m.is_component)) AS hour_most,
-        greatest(sum(m.value) FILTER (m.statistic = 'HourMinimum' AND NOT m.is_component),
-                 sum(m.value) FILTER (m.statistic = 'HourMinimum' AND m.is_component)) AS hour_least,
-        least(24, max(m.samples)) AS hours,
-        -- hours of all parts: two variants have 48 in a day
-        sum(least(24, m.samples)) FILTER (m.statistic = 'Sum') AS part_hours,
-        list_distinct(list(m.part) FILTER (m.part IS NOT NULL)) AS parts,
-        list_distinct(list(m.part) FILTER (m.part IS NOT NULL AND m.value > 0)) AS active_parts
-    FROM measured AS m
-    GROUP BY m.resource_number, m.metric_number, m.day
+        resource_number, metric_number, day, part, is_component,
+        sum(value) FILTER (statistic = 'Sum') AS total,
+        max(value) FILTER (statistic IN ('Maximum', 'Sum')) AS most_known,
+        max(value) FILTER (statistic = 'p95') AS p95_known,
+        max(value) FILTER (statistic = 'Maximum') AS maximum,
+        max(value) AS most_of_any,
+        sum(value) FILTER (statistic = 'HourMaximum') AS hour_most,
+        sum(value) FILTER (statistic = 'HourMinimum') AS hour_least,
+        max(samples) AS samples,
+        sum(least(24, samples)) FILTER (statistic = 'Sum') AS part_hours
+    FROM measured
+    GROUP BY resource_number, metric_number, day, part, is_component
 ),
 
--- most signals of a resource have one metric; of the others the metrics are put together
-pairs AS (
-    SELECT p.resource_number, p.metric_number, t.signal, t.metric, t.is_sum_over_gpus,
-           count(*) OVER (PARTITION BY p.resource_number, t.signal) AS metrics
-    FROM (SELECT DISTINCT resource_number, metric_number FROM per_metric) AS p
+-- most signals of a resource have one metric of one part, once a day; of the others parts and metrics are put together
+series AS (
+    SELECT
+        p.resource_number, p.metric_number, k.resource_key, t.signal, t.metric,
+        -- SageMaker adds up the GPUs of a machine; elsewhere a metric of that name is one GPU's, or their mean
+        t.is_sum_over_gpus AND k.resource_key LIKE '%:sagemaker:%' AS is_sum_over_gpus,
+        sum(p.parts) OVER (PARTITION BY p.resource_number, t.signal) = 1 AS is_alone
+    FROM (
+        SELECT resource_number, metric_number, count(*) AS parts
+        FROM (SELECT DISTINCT resource_number, metric_number, part FROM per_part)
+        GROUP BY resource_number, metric_number
+    ) AS p
     JOIN told AS t ON t.metric_number = p.metric_number
+    JOIN (SELECT DISTINCT resource_number, resource_key FROM resources) AS k ON k.resource_number = p.resource_number
 ),
 
-keys AS (
-    -- SageMaker adds up the GPUs of a machine; elsewhere a metric of that name is one GPU's, or their mean
-    SELECT DISTINCT resource_number, resource_key, resource_key LIKE '%:sagemaker:%' AS is_sagemaker FROM resources
+per_metric AS (
+    SELECT *, if(part IS NULL, [], [part]) AS parts, if(part IS NOT NULL AND most_of_any > 0, [part], []) AS active_parts
+    FROM per_part
+    JOIN series USING (resource_number, metric_number)
+    WHERE is_alone
+    UNION ALL BY NAME
+    SELECT
+        resource_number, metric_number, resource_key, signal, metric, is_sum_over_gpus, is_alone, day,
+        greatest(sum(total) FILTER (NOT is_component), sum(total) FILTER (is_component)) AS total,
+        max(most_known) AS most_known,
+        max(p95_known) AS p95_known,
+        max(maximum) AS maximum,
+        max(most_of_any) AS most_of_any,
+        greatest(sum(hour_most) FILTER (NOT is_component), sum(hour_most) FILTER (is_component)) AS hour_most,
+        greatest(sum(hour_least) FILTER (NOT is_component), sum(hour_least) FILTER (is_component)) AS hour_least,
+        max(samples) AS samples,
+        -- hours of all parts: two variants have 48 in a day
+        sum(part_hours) AS part_hours,
+        coalesce(list(part) FILTER (part IS NOT NULL), []) AS parts,
+        coalesce(list(part) FILTER (part IS NOT NULL AND most_of_any > 0), []) AS active_parts
+    FROM per_part
+    JOIN series USING (resource_number, metric_number)
+    WHERE NOT is_alone
+    GROUP BY ALL
 ),
 
-named AS (
-    SELECT k.resource_key, s.signal, p.day, s.is_sum_over_gpus AND k.is_sagemaker AS is_sum_over_gpus, s.metric, s.metrics,
-           p.* EXCLUDE (resource_number, metric_number, day) REPLACE (
-               -- where nobody added up: an average or a maximum above none is traffic, of at least so much
-               CASE WHEN s.signal IN ('requests', 'tokens') THEN coalesce(p.total, ceil(p.most)) ELSE p.total END AS total,
-               CASE WHEN s.signal IN ('requests', 'tokens') THEN coalesce(p.part_hours, p.hours) ELSE p.part_hours END AS part_hours
-           )
-    FROM per_metric AS p
-    JOIN pairs AS s ON s.resource_number = p.resource_number AND s.metric_number = p.metric_number
-    JOIN keys AS k ON k.resource_number = p.resource_number
+told_day AS (
+    SELECT
+        resource_key, signal, day, is_alone, is_sum_over_gpus, metric,
+        -- the greatest value; where only an average was kept, that
+        coalesce(most_known, p95_known, most_of_any) AS most,
+        most_known IS NOT NULL AS is_greatest,
+        -- what 95 percent of the hours stay below; where nobody knows, the greatest
+        coalesce(p95_known, maximum, most_of_any) AS p95,
+        coalesce(p95_known, maximum) IS NOT NULL AS is_p95_known,
+        -- where nobody added up: an average or a maximum above none is traffic, of at least so much
+        if(signal IN ('requests', 'tokens'), coalesce(total, ceil(coalesce(most_known, p95_known, most_of_any))), total) AS total,
+        hour_most, hour_least,
+        least(24, samples) AS hours,
+        if(signal IN ('requests', 'tokens'), coalesce(part_hours, least(24, samples)), part_hours) AS part_hours,
+        parts, active_parts
+    FROM per_metric
 ),
 
 activity_day AS (
-    SELECT * EXCLUDE (metrics) REPLACE (coalesce(parts, []) AS parts, coalesce(active_parts, []) AS active_parts)
-    FROM named
-    WHERE metrics = 1
+    SELECT * EXCLUDE (is_alone) FROM told_day WHERE is_alone
     UNION ALL BY NAME
     SELECT
         resource_key, signal, day,
@@ -188,8 +211,8 @@ activity_day AS (
         max(part_hours) AS part_hours,
         list_distinct(flatten(list(parts))) AS parts,
         list_distinct(flatten(list(active_parts))) AS active_parts
-    FROM named
-    WHERE metrics > 1
+    FROM told_day
+    WHERE NOT is_alone
     GROUP BY resource_key, signal, day
 )
 

@@ -1,9 +1,15 @@
 -- What resources did in each window that a rule looks at (findings.windows), a row per resource: what judged() joins to their bill.
-WITH per_signal AS (
+WITH days AS (              -- the shortest window that a day is in: it is in the longer ones too
+    SELECT a.day, min(w.window_days) AS shortest
+    FROM (SELECT DISTINCT day FROM findings.activity_day) AS a
+    JOIN findings.windows AS w ON a.day >= w.today - w.window_days AND a.day < w.today
+    GROUP BY a.day
+),
+
+per_stretch AS (            -- each day is added up once, and each stretch of days in every window that it is in
     SELECT
-        w.window_days, a.resource_key, a.signal,
+        d.shortest, a.resource_key, a.signal, a.metric, a.parts, a.active_parts,
         bool_and(is_sum_over_gpus) AS is_sum_over_gpus,
-        array_to_string(list_sort(list_distinct(list(metric))), ', ') AS metric,
         sum(hours) AS hours,
         sum(part_hours) AS part_hours,
         sum(total) AS total,
@@ -12,16 +18,40 @@ WITH per_signal AS (
         max(most) AS most,
         bool_and(is_greatest) AS is_greatest,
         max(p95) AS p95,
+        bool_and(is_p95_known) AS is_p95_known,
         max(hour_most) AS hour_most,
         min(hour_least) AS hour_least,
         count(*) FILTER (total > 0) AS active_days,
-        max(day) FILTER (most > 0) AS last_active_day,
-        list_distinct(flatten(list(parts))) AS parts,
-        list_distinct(flatten(list(active_parts))) AS active_parts
+        max(a.day) FILTER (most > 0) AS last_active_day
     FROM findings.activity_day AS a
-    JOIN findings.windows AS w ON a.day >= w.today - w.window_days AND a.day < w.today
-    WHERE a.resource_key IN (SELECT resource_key FROM findings.resource_day)
-    GROUP BY w.window_days, a.resource_key, a.signal
+    JOIN days AS d ON d.day = a.day
+    GROUP BY d.shortest, a.resource_key, a.signal, a.metric, a.parts, a.active_parts
+),
+
+per_signal AS (
+    SELECT
+        w.window_days, s.resource_key, s.signal,
+        bool_and(is_sum_over_gpus) AS is_sum_over_gpus,
+        array_to_string(list_sort(list_distinct(list(metric))), ', ') AS metric,
+        sum(hours) AS hours,
+        sum(part_hours) AS part_hours,
+        sum(total) AS total,
+        max(day_most) AS day_most,
+        min(day_least) AS day_least,
+        max(most) AS most,
+        bool_and(is_greatest) AS is_greatest,
+        max(p95) AS p95,
+        bool_and(is_p95_known) AS is_p95_known,
+        max(hour_most) AS hour_most,
+        min(hour_least) AS hour_least,
+        CAST(sum(active_days) AS BIGINT) AS active_days,
+        max(last_active_day) AS last_active_day,
+        coalesce(len(list_distinct(flatten(list(parts) FILTER (parts <> [])))), 0) AS parts,
+        coalesce(len(list_distinct(flatten(list(active_parts) FILTER (active_parts <> [])))), 0) AS active_parts
+    FROM per_stretch AS s
+    JOIN findings.windows AS w ON w.window_days >= s.shortest
+    WHERE s.resource_key IN (SELECT resource_key FROM findings.resource_day)
+    GROUP BY w.window_days, s.resource_key, s.signal
 ),
 
 activity_window AS (
@@ -36,14 +66,16 @@ activity_window AS (
         max(hour_least) FILTER (signal = 'requests') AS request_hour_least,
         max(active_days) FILTER (signal = 'requests') AS request_days,
         max(last_active_day) FILTER (signal = 'requests') AS last_request_day,
-        coalesce(max(len(parts)) FILTER (signal = 'requests'), 0) AS parts_measured,
-        coalesce(max(len(active_parts)) FILTER (signal = 'requests'), 0) AS parts_active,
+        coalesce(max(parts) FILTER (signal = 'requests'), 0) AS parts_measured,
+        coalesce(max(active_parts) FILTER (signal = 'requests'), 0) AS parts_active,
         max(most) FILTER (signal = 'gpu') AS gpu_most,
         max(p95) FILTER (signal = 'gpu') AS gpu_p95,
         coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu'), false) AS gpu_is_sum,
         coalesce(max(hours) FILTER (signal = 'gpu'), 0) AS gpu_hours,
-        coalesce(max(len(parts)) FILTER (signal = 'gpu'), 0) AS gpu_parts,
+        coalesce(max(parts) FILTER (signal = 'gpu'), 0) AS gpu_parts,
         coalesce(bool_and(is_greatest) FILTER (signal = 'gpu'), false) AS gpu_greatest_known,
+        bool_and(is_p95_known) FILTER (signal IN ('gpu', 'gpu_memory')) AS gpu_p95_known,
+        min(parts) FILTER (signal IN ('gpu', 'gpu_memory')) AS gpu_least_parts,
         max(p95) FILTER (signal = 'gpu_memory') AS gpu_memory_p95,
         coalesce(bool_and(is_sum_over_gpus) FILTER (signal = 'gpu_memory'), false) AS gpu_memory_is_sum,
         coalesce(max(hours) FILTER (signal = 'gpu_memory'), 0) AS gpu_memory_hours,
@@ -51,6 +83,8 @@ activity_window AS (
         max(p95) FILTER (signal = 'cpu') AS cpu_p95,
         coalesce(max(hours) FILTER (signal = 'cpu'), 0) AS cpu_hours,
         coalesce(bool_and(is_greatest) FILTER (signal = 'cpu'), false) AS cpu_greatest_known,
+        bool_and(is_p95_known) FILTER (signal IN ('cpu', 'memory')) AS cpu_p95_known,
+        min(parts) FILTER (signal IN ('cpu', 'memory')) AS cpu_least_parts,
         max(p95) FILTER (signal = 'memory') AS memory_p95,
         coalesce(max(hours) FILTER (signal = 'memory'), 0) AS memory_hours,
         max(most) FILTER (signal = 'backlog') AS backlog_most,

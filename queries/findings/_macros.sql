@@ -93,7 +93,7 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
     ),
 
     usage AS (
-        SELECT *, day >= today - days AS in_window, list_contains(kinds, workload_kind) AS in_kind
+        SELECT *, list_contains(kinds, workload_kind) AS in_kind
         FROM findings.resource_day
         WHERE day < today AND NOT is_earlier AND resource_id IN (SELECT resource_id FROM resources)
           -- a capacity reservation is no machine: it has a rule of its own
@@ -102,13 +102,8 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
 
     per_day AS (
         SELECT
-            provider, account_id, resource_id, currency, day, in_window,
+            resource_number, day, day >= today - days AS in_window,
             bool_or(in_kind) AS in_kind,
-            max(resource_key) AS resource_key,
-            max(billing_account_id) AS billing_account_id,
-            max(region) AS region,
-            max(resource_name) AS resource_name,
-            max(resource_type) AS resource_type,
             arg_max(workload_kind, effective_cost) FILTER (in_kind) AS workload_kind,
             coalesce(findings.both(min(machine) FILTER (in_kind AND NOT is_part), max(machine) FILTER (in_kind AND NOT is_part)),
                      findings.both(min(machine) FILTER (in_kind), max(machine) FILTER (in_kind))) AS machine,
@@ -119,17 +114,28 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
             coalesce(sum(effective_cost) FILTER (in_kind), 0) AS kind_cost,
             coalesce(sum(committed_cost) FILTER (in_kind), 0) AS committed_cost
         FROM usage
-        GROUP BY provider, account_id, resource_id, currency, day, in_window
+        GROUP BY resource_number, day
     ),
 
-    per_resource AS (
+    named AS (
         SELECT
-            provider, account_id, resource_id, currency,
+            resource_number,
+            any_value(provider) AS provider,
+            any_value(account_id) AS account_id,
+            any_value(resource_id) AS resource_id,
+            any_value(currency) AS currency,
             max(resource_key) AS resource_key,
             max(billing_account_id) AS billing_account_id,
             max(region) AS region,
             max(resource_name) AS resource_name,
-            max(resource_type) AS resource_type,
+            max(resource_type) AS resource_type
+        FROM usage
+        GROUP BY resource_number
+    ),
+
+    per_resource AS (
+        SELECT
+            resource_number,
             arg_max(workload_kind, day) FILTER (in_kind) AS workload_kind,
             arg_max(machine, day) FILTER (in_kind) AS machine,
             min(day) FILTER (in_kind) AS first_day,
@@ -145,30 +151,24 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
             sum(kind_cost) FILTER (in_window) AS kind_cost,
             sum(committed_cost) FILTER (in_window) AS committed_cost
         FROM per_day
-        GROUP BY provider, account_id, resource_id, currency
+        GROUP BY resource_number
     ),
 
     calendar AS (
-        SELECT billing_account_id, day
+        SELECT billing_account_id, list(day) AS days, count(*) AS days_expected, max(day) AS bill_through
         FROM findings.account_day
         WHERE day >= today - days AND day < today
+        GROUP BY billing_account_id
     ),
 
     with_calendar AS (
         SELECT
-            r.provider, r.account_id, r.resource_id, r.currency,
-            any_value(r) AS r,
-            count(*) AS days_expected,
-            count(*) FILTER (c.day >= r.first_day) AS days_since_first,
-            max(c.day) AS bill_through
+            n.*, r.* EXCLUDE (resource_number), c.days_expected, c.bill_through,
+            len(list_filter(c.days, lambda each: each >= r.first_day)) AS days_since_first
         FROM per_resource AS r
-        JOIN calendar AS c ON c.billing_account_id IS NOT DISTINCT FROM r.billing_account_id
+        JOIN named AS n ON n.resource_number = r.resource_number
+        JOIN calendar AS c ON c.billing_account_id IS NOT DISTINCT FROM n.billing_account_id
         WHERE r.days_billed > 0
-        GROUP BY r.provider, r.account_id, r.resource_id, r.currency
-    ),
-
-    unpacked AS (
-        SELECT unnest(r), days_expected, days_since_first, bill_through FROM with_calendar
     )
 
     SELECT
@@ -198,7 +198,7 @@ CREATE OR REPLACE MACRO findings.billed_in_window(kinds, today, days) AS TABLE
             'covered_by_commitments', CAST(CAST(committed_cost AS DECIMAL(38, 6)) AS VARCHAR),
             'excluded', 'credits, tax'
         ) AS evidence
-    FROM unpacked;
+    FROM with_calendar;
 
 -- What would not be saved, in words: a commitment is paid anyway, and a volume stays when its machine stops.
 CREATE OR REPLACE MACRO findings.unsaved_note(committed_cost, other_cost, currency) AS
@@ -247,6 +247,7 @@ CREATE OR REPLACE MACRO findings.has_accelerator(machine) AS
 --   parts_measured, parts_active     variants, components, devices that have the metric, and those with traffic
 --   gpu_most, gpu_p95, gpu_hours; gpu_memory_p95; cpu_most, cpu_p95, cpu_hours; memory_p95   percent of one device
 --   gpu_parts; gpu_greatest_known, cpu_greatest_known   GPUs measured; false where only averages were kept, which hide short work
+--   gpu_p95_known, cpu_p95_known, gpu_least_parts, cpu_least_parts   the same of p95, and parts measured, each with its memory
 --   backlog_most, gpu_pods_most, node_gpus, tokens, throughput_p95, concurrency_most, and their _hours
 --   hardware_hours                   hours in which any hardware metric was measured
 --   obstacle                         why an absence of activity proves nothing; NULL: nothing stands in the way

@@ -48,6 +48,8 @@ dimensions AS (
         -- Google bills a machine's cores, memory and fees beside its GPU: they are money, but no further machine-hours
         coalesce(regexp_matches(SkuMeter, 'Instance (Core|Ram)|Custom (Core|Ram)|[Mm]anagement fee'), false) AS is_part,
         BillingCurrency AS currency,
+        -- a resource's in a currency: rows are put together by number, which is faster than by names
+        dense_rank() OVER (ORDER BY provider, account_id, resource_id, currency) AS resource_number,
         coalesce(k.resource_key, ledger.resource_key(coalesce(ResourceId, CapacityReservationId))) AS resource_key,
         k.created_at,
         CapacityReservationStatus AS capacity_status,
@@ -90,7 +92,7 @@ resource_day AS (
     SELECT
         s.source_id,
         s.billing_account_id,
-        d.provider, d.account_id, d.region, d.resource_key, d.resource_id, b.is_earlier, d.resource_name, d.resource_type,
+        d.provider, d.account_id, d.region, d.resource_key, d.resource_id, d.resource_number, b.is_earlier, d.resource_name, d.resource_type,
         d.workload_kind, d.machine, d.is_part,
         d.currency, d.capacity_status, d.capacity_reservation_id,
         b.day,

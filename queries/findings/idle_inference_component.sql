@@ -26,15 +26,6 @@ WITH endpoints AS (
     FROM findings.judged(['inference.endpoint', 'inference.async'], $today, $window_days) WHERE billed_hours > 0
 ),
 
-activity AS (
-    SELECT
-        resource_key, sum(hours) AS hours, sum(total) AS requests, max(day) FILTER (total > 0) AS last_day,
-        string_agg(DISTINCT metric, ', ' ORDER BY metric) AS metric
-    FROM findings.activity_day
-    WHERE signal = 'requests' AND day >= CAST($today AS DATE) - $window_days AND day < $today
-    GROUP BY resource_key
-),
-
 components AS (
     SELECT
         *,
@@ -44,6 +35,16 @@ components AS (
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW) AS others
     FROM findings.resource
     WHERE ledger.is_component(resource_key, resource_type)
+),
+
+activity AS (
+    SELECT
+        resource_key, sum(hours) AS hours, sum(total) AS requests, max(day) FILTER (total > 0) AS last_day,
+        string_agg(DISTINCT metric, ', ' ORDER BY metric) AS metric
+    FROM findings.activity_day
+    WHERE resource_key IN (SELECT resource_key FROM components)
+      AND signal = 'requests' AND day >= CAST($today AS DATE) - $window_days AND day < $today
+    GROUP BY resource_key
 ),
 
 joined AS (

@@ -26,30 +26,9 @@ params:
   cpu_percent: {type: integer, default: 20, unit: percent, help: 'Without an accelerator: processors and memory that stay below.'}
 reads: [findings.resource_day, findings.account_day, findings.activity_day, findings.resource, findings.monitoring]
 */
-WITH measured AS (
-    SELECT resource_key, signal, bool_and(is_p95_known) AS is_p95_known, len(list_distinct(flatten(list(parts)))) AS parts
-    FROM findings.activity_day
-    WHERE signal IN ('gpu', 'gpu_memory', 'cpu', 'memory') AND day >= CAST($today AS DATE) - $window_days AND day < $today
-    GROUP BY resource_key, signal
-),
-
--- how many variants or deployed models were measured, and not by averages alone
-parts AS (
-    SELECT
-        resource_key,
-        bool_and(is_p95_known) FILTER (signal LIKE 'gpu%') AS gpu_p95_known,
-        bool_and(is_p95_known) FILTER (signal NOT LIKE 'gpu%') AS cpu_p95_known,
-        min(parts) FILTER (signal LIKE 'gpu%') AS gpu_least_parts,
-        min(parts) FILTER (signal NOT LIKE 'gpu%') AS cpu_least_parts
-    FROM measured
-    GROUP BY resource_key
-),
-
-judged AS (
-    SELECT j.*, p.* EXCLUDE (resource_key),
-        coalesce(json_array_length(j.properties, '$.Variants'), json_array_length(j.properties, '$.DeployedModels'), 1) AS parts
-    FROM findings.judged(['inference.endpoint'], $today, $window_days) AS j
-    LEFT JOIN parts AS p ON p.resource_key = j.resource_key
+WITH judged AS (
+    SELECT *, coalesce(json_array_length(properties, '$.Variants'), json_array_length(properties, '$.DeployedModels'), 1) AS parts
+    FROM findings.judged(['inference.endpoint'], $today, $window_days)
 ),
 
 endpoints AS (
@@ -63,6 +42,7 @@ endpoints AS (
              ELSE findings.has_accelerator(machine) END AS has_accelerator,
         findings.covers(gpu_hours, hours_seen, $measured_percent)
             AND findings.covers(gpu_memory_hours, hours_seen, $measured_percent)
+            -- every variant or deployed model, and not by averages alone
             AND gpu_p95_known AND (gpu_least_parts = 0 OR gpu_least_parts >= parts) AS gpu_measured,
         findings.covers(cpu_hours, hours_seen, $measured_percent)
             AND findings.covers(memory_hours, hours_seen, $measured_percent)
