@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,10 +139,24 @@ def _folders(app: App, given: Path | None, to: Sequence[str]) -> list[ReportFold
     config = app.workspace.config
     reports = app.workspace.path(config.reports.path)
     names = tuple(config.reports.names) if to else reports_named(config.mail)
-    found = {name: newest(reports, name) for name in names}
+    found = {name: newest(reports, name, _of_usual_length(app, name)) for name in names}
     for name in (each for each, folder in found.items() if folder is None):
         app.warn(f"there is no {name} report in {reports}. finops report {name} writes one.")
     return [folder for folder in found.values() if folder]
+
+
+def _of_usual_length(app: App, name: str) -> Callable[[ReportFolder], bool]:
+    """Is a folder's period a week where the report is weekly? What was made of another by hand is not sent by itself."""
+    from finops.periods import Period, parse_period
+
+    settings = app.workspace.config.reports
+    usual = parse_period(settings.monthly_period if name == "monthly" else settings.period, app.calendar)
+
+    def is_usual(folder: ReportFolder) -> bool:
+        end, start = folder.days
+        return Period(folder.period, start, end).kind == usual.kind
+
+    return is_usual
 
 
 def _mails(app: App, folders: Sequence[ReportFolder], to: Sequence[str]) -> list[Posting]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -62,9 +63,10 @@ class ReportFolder:
         return str(self.manifest["period"]["name"])
 
     @property
-    def days(self) -> tuple[str, str]:
-        """Its end and start, as ISO 8601: the newest sorts last."""
-        return str(self.manifest["period"]["end"]), str(self.manifest["period"]["start"])
+    def days(self) -> tuple[date, date]:
+        """Its end, exclusive, and its start: the newest sorts last."""
+        period = self.manifest["period"]
+        return date.fromisoformat(period["end"]), date.fromisoformat(period["start"])
 
     @property
     def team(self) -> str:
@@ -184,14 +186,14 @@ def read_folder(path: Path) -> ReportFolder:
     return found
 
 
-def newest(reports: Path, name: str) -> ReportFolder | None:
-    """The folder of a report's latest period; None if there is none."""
-    found = [
-        read_folder(place.parent)
-        for place in sorted(reports.glob(f"*/{MANIFEST}"))
-        if not place.parent.name.startswith(".")
-    ]
-    mine = [each for each in found if each.report == name and not each.team]
+def newest(reports: Path, name: str, wanted: Callable[[ReportFolder], bool] = lambda _: True) -> ReportFolder | None:
+    """The folder of a report's latest period; None if there is none.
+
+    Args:
+        wanted: says which periods count; a week's report of a month does not go out as the week's.
+    """
+    found = [read_folder(place.parent) for place in sorted(reports.glob(f"{name}-*/{MANIFEST}"))]
+    mine = [each for each in found if each.report == name and not each.team and wanted(each)]
     return max(mine, key=lambda each: each.days, default=None)
 
 

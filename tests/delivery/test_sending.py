@@ -376,6 +376,16 @@ def test_what_is_not_configured(workspace: Workspace, toml: str, args: list[str]
     assert said in wrong.err
 
 
+def test_the_newest_week_is_sent_and_no_other_period_that_was_made_by_hand(
+    workspace: Workspace, office: Office
+) -> None:
+    write_report(workspace.folder / REPORT)
+    write_report(workspace.folder / "reports/weekly-2026-W42", period=("2026-W42", "2026-10-12", "2026-10-19"))
+    write_report(workspace.folder / "reports/weekly-2026-10", period=("2026-10", "2026-10-01", "2026-11-01"))
+    configure(workspace, office)
+    assert workspace.finops("send").out == "cfo@example.com  weekly-2026-W43  sent\n"
+
+
 def test_as_json(workspace: Workspace, office: Office) -> None:
     write_report(workspace.folder / REPORT, teams=(TEAM,))
     configure(workspace, office, more='team_owners = ["weekly"]')
