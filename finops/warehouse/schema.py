@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from finops.errors import FinopsError
+from finops.resources import shipped_queries
 from finops.warehouse.columns import DELTA_OF, Column, ledger_columns, part
 from finops.warehouse.connection import Connection, transaction
 from finops.warehouse.shares import create_shares_view
@@ -340,6 +341,7 @@ def create_views(con: Connection) -> None:
     )
     _create_dataset_views(con)
     con.execute(_FOLLOWED)
+    con.execute((shipped_queries() / "analyses" / "_macros.sql").read_text(encoding="utf-8"))
 
 
 _FOLLOWED = """
