@@ -11,6 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import click
 from pydantic import BaseModel
 
+from docs import of_templates
 from finops.cli import COMMANDS, cli
 from finops.config.schema import Config
 from finops.config.secrets import Secret
@@ -30,6 +31,7 @@ def pages() -> dict[str, str]:
         "rules.md": NOTE + "".join(_rules()),
         "columns.md": NOTE + "".join(_columns()),
         "configuration.md": NOTE + "".join(_configuration()),
+        "templates.md": NOTE + of_templates.page(),
     }
 
 

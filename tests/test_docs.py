@@ -16,7 +16,7 @@ from finops.errors import FinopsError
 DOCS = REPO / "docs"
 
 
-@pytest.mark.parametrize("page", ["cli.md", "rules.md", "columns.md", "configuration.md"])
+@pytest.mark.parametrize("page", ["cli.md", "rules.md", "columns.md", "configuration.md", "templates.md"])
 def test_a_generated_page_is_what_the_code_says(page: str) -> None:
     assert (DOCS / page).read_text() == pages()[page], f"run 'make docs' and commit docs/{page}"
 
