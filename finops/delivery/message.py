@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import re
+import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -142,7 +143,8 @@ def _message_id(folder: ReportFolder, letter: Letter, recipient: str, sender: Se
 
 def _message(letter: Letter, notes: Sequence[str], attached: Mapping[str, bytes]) -> EmailMessage:
     message = EmailMessage(policy=POLICY)
-    message.set_content("".join(f"{note}\n\n" for note in notes) + letter.text, cte="quoted-printable")
+    said = "".join(f"{textwrap.fill(note, 72)}\n\n" for note in notes)
+    message.set_content(said + letter.text, cte="quoted-printable")
     message.add_alternative(_with_notes(letter.html, notes), subtype="html", cte="quoted-printable")
     html = message.get_payload(1)
     assert isinstance(html, EmailMessage)
@@ -212,13 +214,16 @@ def _boundaries(message: EmailMessage, message_id: str) -> None:
 
 def _corrected(letter: Letter, correction: Correction) -> str:
     before, now = correction.totals, letter.totals
-    moved = [
-        f"{each} {_money(each, before)} before, now {_money(each, now)}" for each in sorted(before.keys() | now.keys())
-    ]
+    moved = [_moved(each, before, now) for each in dict.fromkeys([*now, *sorted(before)])]
     return (
         f"Corrected. The report that was mailed on {correction.sent_at:%Y-%m-%d %H:%M} UTC had other totals: "
         f"{'; '.join(moved)}."
     )
+
+
+def _moved(currency: str, before: Totals, now: Totals) -> str:
+    was, is_ = _money(currency, before), _money(currency, now)
+    return f"{currency} {is_} as before" if was == is_ else f"{currency} {was} before, now {is_}"
 
 
 def _left_out(letter: Letter, names: Sequence[str], limit: int) -> str:
@@ -237,7 +242,8 @@ def megabytes(size: int) -> str:
 def _with_notes(html: str, notes: Sequence[str]) -> str:
     """Notes stand before everything else in the body."""
     said = "".join(
-        f'<p style="margin:0;padding:12px 16px;font:14px/1.5 sans-serif;color:#222222;background:#fff4d6">{escape(note)}</p>'
+        '<div style="background:#fff4d6;padding:12px 16px"><p style="margin:0 auto;max-width:640px;'
+        f'font:14px/1.5 sans-serif;color:#222222">{escape(note)}</p></div>'
         for note in notes
     )
     start = re.search(r"<body\b[^>]*>", html, re.IGNORECASE)

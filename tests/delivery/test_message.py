@@ -176,7 +176,7 @@ def test_too_large_a_mail_goes_without_attachments_and_says_so(tmp_path: Path) -
     assert not list(message.iter_attachments())
     for part in (message.get_body(("plain",)), message.get_body(("html",))):
         assert part
-        assert "larger than 1.0 MB. Left out: big.csv (0.9 MB)" in part.get_content()
+        assert "larger than 1.0 MB. Left out: big.csv (0.9 MB)" in " ".join(part.get_content().split())
         assert "55,979.68 USD" in part.get_content()
     assert not compose(read_folder(folder), "cfo@example.com", SENDER, NOW, limit=2_000_000).left_out
 
@@ -189,16 +189,20 @@ def test_still_too_large_is_no_mail(tmp_path: Path) -> None:
 def test_a_correction_says_what_was_mailed_before(tmp_path: Path) -> None:
     folder = write_report(
         tmp_path / "r",
-        totals=[{"currency": "USD", "effective_cost": "1234.567"}, {"currency": "EUR", "effective_cost": ""}],
+        totals=[
+            {"currency": "CHF", "effective_cost": "7.001"},
+            {"currency": "USD", "effective_cost": "1234.567"},
+            {"currency": "EUR", "effective_cost": ""},
+        ],
     )
-    before = Correction(NOW, {"USD": Decimal("1200"), "GBP": Decimal(5)}, "<first@example.com>")
+    before = Correction(NOW, {"USD": Decimal("1200"), "CHF": Decimal(7), "GBP": Decimal(5)}, "<first@example.com>")
     message = mail(folder, correction=before)
     assert message["Subject"].startswith("Corrected: Cloud spend")
     assert message["In-Reply-To"] == message["References"] == "<first@example.com>"
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     assert text and html
-    said = "EUR nothing before, now unknown; GBP 5.00 before, now nothing; USD 1,200.00 before, now 1,234.57"
-    assert said in text.get_content()
+    said = "CHF 7.00 as before; USD 1,200.00 before, now 1,234.57; EUR nothing before, now unknown; GBP 5.00 before, now nothing."
+    assert said in " ".join(text.get_content().split())
     assert said in html.get_content()
 
 

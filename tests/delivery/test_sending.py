@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import Workspace
+
+from finops.cli.init import CONFIG
+from finops.config.schema import Config
 
 from .conftest import PASSWORD, Authority, Office, opened, write_report
 
@@ -395,3 +399,12 @@ def test_as_json(workspace: Workspace, office: Office) -> None:
         "corrected": False, "left_out": [], "detail": "", "next_step": "", "message_id": office.messages[0]["Message-ID"],
     }  # fmt: skip
     assert (team["team"], team["to"]) == ("search", "lead@example.com")
+
+
+def test_what_init_writes_about_mail_works_once_it_is_no_comment() -> None:
+    lines = CONFIG.format(name='"Acme"').splitlines()
+    start, last = lines.index("# [mail]"), lines.index('# to = ["search-leads@example.com"]')
+    block = "\n".join(line.removeprefix("#").strip() for line in lines[start : last + 1])
+    mail = Config.model_validate(tomllib.loads(block)).mail
+    assert mail.smtp
+    assert [some.team for some in mail.recipients] == ["", "search"]
