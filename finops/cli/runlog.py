@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def logged(app: App, path: Path | None, *, rotate: bool = True) -> Iterator[None
         yield
     finally:
         app.heard.remove(file.note)
-        file.close()
+        with suppress(OSError):  # what could not be written has been said
+            file.close()
 
 
 class _File(RotatingFileHandler):

@@ -103,7 +103,7 @@ def job_of(app: App, command: Path | None = None) -> Job:
     file = FILE_NAME if named is None or named.is_dir() else named.resolve().name
     job = Job(app.workspace, app.workspace.folder / file, _given(command) if command else _myself())
     own = app.workspace.config.paths.model_dump().values()
-    for text in map(str, (job.config, *job.command, *job.written, *job.kept.values(), *own)):
+    for text in map(str, (job.folder, job.config, *job.command, *job.written, *job.kept.values(), *own)):
         if _CONTROL.search(text) or text != text.strip() or text.endswith("\\"):
             raise UsageError(
                 f"the path {text!r} cannot stand in a schedule",
