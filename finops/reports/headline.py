@@ -155,7 +155,7 @@ def _spent_on(kinds: Sequence[Record], total: Decimal | None, currency: str) -> 
     largest = sorted(kinds, key=lambda kind: -kind["EffectiveCost"])[:SHOWN_PARTS]
     return tuple(
         Part(
-            kind_label(each["WorkloadKind"]),
+            _sentence(kind_label(each["WorkloadKind"])),
             Money(each["EffectiveCost"], currency),
             _share(each["EffectiveCost"], total),
         )
@@ -238,7 +238,7 @@ def thing(move: Record) -> str:
     if move["ResourceName"] and kind.endswith("tokens"):
         return f"{short_id(move['ResourceName'])}, {kind}"
     if move["ResourceName"]:
-        return f"{kind or move['ServiceName']} {short_id(move['ResourceName'])}"
+        return f"{kind or move['ServiceName'] or ''} {short_id(move['ResourceName'])}".strip()
     return f"{move['ServiceName']}{f', {kind}' if kind else ''}"
 
 
