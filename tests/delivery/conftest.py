@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
 import email
 import email.policy
@@ -218,8 +219,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def _knows(server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any) -> AuthResult:
+    """It quotes what it was given, as a server should not."""
     right = (given.login, given.password) == (b"finops", PASSWORD.encode())
-    return AuthResult(success=right, handled=right)
+    quoted = f"{given.password.decode()} {base64.b64encode(given.password).decode()}"
+    return AuthResult(success=right, handled=right, message=f"535 5.7.8 wrong: {quoted}")
 
 
 @pytest.fixture(scope="session")

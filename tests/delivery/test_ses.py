@@ -16,6 +16,7 @@ from conftest import Workspace
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
 from moto.ses.models import ses_backends
+from moto.sts.models import sts_backends
 
 from .conftest import parsed, write_report
 from .test_sending import REPORT
@@ -93,7 +94,7 @@ def refused(error: str, message: str, status: int = 400) -> tuple[int, dict[str,
     return status, {"message": message}, error
 
 
-def test_moto_takes_it_as_ses_would(workspace: Workspace) -> None:
+def test_moto_takes_it_as_ses_would(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     write_report(workspace.folder / REPORT)
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
@@ -111,6 +112,11 @@ def test_moto_takes_it_as_ses_would(workspace: Workspace) -> None:
         assert (sent.exit_code, sent.out) == (0, "cfo@example.com  weekly-2026-W43  sent\n"), sent.err
         (message,) = ses_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].sent_messages
         assert set(message.destinations) == {"cfo@example.com"}
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://{place}")
+        configure(workspace, f"http://{place}", 'role_arn = "arn:aws:iam::123456789012:role/mail"')
+        assert workspace.finops("send", "--force").exit_code == 0
+        (role,) = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assumed_roles
+        assert (role.role_arn, role.session_name) == ("arn:aws:iam::123456789012:role/mail", "finops-mail")
     finally:
         moto.stop()
 
