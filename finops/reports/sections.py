@@ -62,7 +62,8 @@ PLANS = (
            "The single things that cost most; charges without a resource are one line per service and team.",
            Show("ResourceName", "Resource", note="ServiceName", aside="WorkloadKind", fallback="ServiceName")),
     Plan("changes", "spend_change", "Why it changed",
-         "Each team, service and resource whose cost moved, largest first; together they are all of the change.",
+         "Each team, service and resource whose cost moved, largest first; together they are all of the change. Volume is the "
+         "change of use at the old price, price is what the new use costs more or less than at that price.",
          "Nothing changed, or the ledger does not reach back far enough to compare.",
          Layout((
              Show("ResourceName", "What", note="ServiceName", aside="WorkloadKind", fallback="ServiceName"),
@@ -70,8 +71,9 @@ PLANS = (
              Show("Change", "How", "badge", secondary=True),
              Show("PreviousEffectiveCost", "Before", "money", secondary=True),
              Show("EffectiveCost", "Now", "money", secondary=True),
+             Show("VolumeChange", "Volume", "change", total=True, secondary=True, absent="\N{EN DASH}"),
+             Show("PriceChange", "Price", "change", total=True, secondary=True, absent="\N{EN DASH}"),
              Show("EffectiveCostChange", "Change", "change", total=True),
-             Show("SharePercent", "of the change", "percent", secondary=True),
          ), tint="Team", limit=8)),
     Plan("waste", "idle_ml", "Waste: machine learning that runs for nobody",
          "What was billed and did little or nothing, as of {today}, with the evidence. Savings are net of commitments.",

@@ -40,6 +40,8 @@ class Show:
     """A column whose text, a kind of work, stands after this one's in small letters."""
     fallback: str = ""
     """A column to show where this one is empty."""
+    absent: str = ""
+    """What stands where there is no such number; empty: it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,8 @@ def _cell(record: Record, show: Show, currency: str) -> Cell:
     if value is None and show.fallback:
         value = record[show.fallback]
     cell = make_cell(value, show.kind, currency)
+    if value is None and show.absent:
+        cell = Cell(show.absent, show.kind)
     note = _text(record[show.note]) if show.note else cell.note
     note = "" if note in ("", cell.text) else show.note_format.format(note)
     aside = kind_label(record[show.aside]) if show.aside and record[show.aside] != "other" else ""
@@ -193,6 +197,8 @@ def _sums(label: str, records: Sequence[Record], currency: str, layout: Layout) 
 def _sum_cell(records: Sequence[Record], show: Show, currency: str) -> Cell:
     known = [_decimal(r[show.column]) for r in records if r[show.column] is not None]
     missing = len(records) - len(known)
+    if show.absent:
+        return make_cell(exact_sum(known), show.kind, currency) if known else Cell(show.absent, show.kind)
     cell = make_cell(exact_sum(known) if known else None, show.kind, currency)
     return replace(cell, note=f"and {missing} {UNKNOWN}" if known and missing else "")
 
