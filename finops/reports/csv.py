@@ -40,9 +40,10 @@ def _text(text: str) -> str:
         return text
     if "\x00" in text:
         text = text.replace("\x00", "\ufffd")
+    mark = "'" if _FORMULA.match(text) else ""
     if _BETWEEN.search(text):
         text = _NEXT_CELL.sub(r"\1'", text)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"{mark}{text}"
 
 
 def _moment(value: datetime) -> str:
