@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -223,30 +224,78 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("as-of")
-    (folder / "finops.toml").write_text('[company]\nname = "Test"\n')
-    books = Told(folder, folder / "then" / "weekly-2026-W43")
+    books = Told(set_up(folder), folder / "then" / "weekly-2026-W43")
     landing = Landing(folder / "landing")
-    for number, (cost, when) in enumerate((("10.0000001", "2026-10-26"), ("11.5", "2026-10-30"))):
-        bill = folder / f"bill-{number}.csv"
-        bill.write_text(focus_csv(*[cost] * 25, month="2026-10", tags=TAGGED))
-        written = datetime.fromisoformat(f"{when}T03:00:00+00:00").timestamp()
-        os.utime(bill, (written, written))
+    for cost, when, output in (("10.0000001", "2026-10-26", "then"), ("11.5", "2026-10-30", "reports")):
         known = {record.id for record in landing.deliveries()}
-        assert books.finops("load", str(bill)) == 0
+        assert books.finops("load", str(bill(folder, cost, when))) == 0
         for record in landing.deliveries():
             if record.id not in known:
                 received(landing, record, f"{when}T04:00:00.000000Z")
-        output = books.then.parent if not number else folder / "reports"
-        assert books.finops("report", "--period", "2026-W43", "--output", str(output)) == 0
-    yield books
+        assert books.finops("report", "--period", "2026-W43", "--output", str(folder / output)) == 0
+    return books
+
+
+def set_up(folder: Path) -> Path:
+    """A workspace with a logo and a mapping."""
+    (folder / "finops.toml").write_text(
+        '[company]\nname = "Test"\nlogo = "art/logo.svg"\n[reports]\nteams = ["vision"]\n'
+    )
+    (folder / "art").mkdir()
+    (folder / "art" / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "teams.csv").write_text("team,name\nvision,Vision\n")
+    return folder
+
+
+def bill(folder: Path, cost: str, when: str) -> Path:
+    """October as the provider wrote it on a day."""
+    path = folder / f"bill-{when}.csv"
+    path.write_text(focus_csv(*[cost] * 25, month="2026-10", tags=TAGGED))
+    written = datetime.fromisoformat(f"{when}T03:00:00+00:00").timestamp()
+    os.utime(path, (written, written))
+    return path
 
 
 def bytes_of(folder: Path, pattern: str = "*") -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob(pattern)) if path.is_file()
     }
+
+
+def test_another_workspace_on_another_clock_gives_the_same_folder(
+    told: Told,
+    tmp_path: Path,
+    finops_process: Callable[..., subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Elsewhere on the disk, some seconds later, in another time zone, with sets and dicts in another order."""
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    other = set_up(made(tmp_path / "quite" / "another" / "place"))
+    assert finops_process("load", bill(other, "10.0000001", "2026-10-26"), cwd=other).returncode == 0
+    assert finops_process("--today", "2026-10-26", "report", "--period", "2026-W43", cwd=other).returncode == 0
+    first, second = bytes_of(told.then), bytes_of(other / "reports" / "weekly-2026-W43")
+    assert {name for name in first if first[name] != second.get(name)} == set()
+    kinds = {Path(name).suffix for name in first}
+    assert first.keys() == second.keys()
+    assert {".html", ".csv", ".xlsx", ".json", ".txt", ".png"} <= kinds
+    for place in (b"as-of", b"quite/another"):
+        assert not [name for name, content in (first | second).items() if place in content], "no path is in a file"
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_report_that_would_come_out_the_same_is_not_written_again(told: Told) -> None:
+    folder = told.folder / "reports" / "weekly-2026-W43"
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (folder, *folder.rglob("*"))}
+    assert told.finops("report", "--period", "2026-W43") == 0
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (folder, *folder.rglob("*"))} == before
 
 
 def test_the_numbers_are_those_of_the_report_made_then(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
@@ -262,9 +311,14 @@ def test_the_numbers_are_those_of_the_report_made_then(told: Told, capsys: pytes
     page, manifest = (again / "index.html").read_text(), json.loads((again / "manifest.json").read_text())
     assert page.count("as of 29 October 2026, 23:59:59 UTC") == 2, "in the title and the masthead"
     assert "Made again from the deliveries that had landed by 29 October 2026, 23:59:59 UTC" in page
-    assert "as of 29 October 2026" in (again / "teams" / "vision" / "index.html").read_text()
+    for place in (again, again / "teams" / "vision"):
+        assert "as of 29 October 2026" in (place / "index.html").read_text()
+        mail = json.loads((place / "mail" / "mail.json").read_text())
+        assert "as of 29 October 2026, 23:59:59 UTC" in mail["subject"]
+        assert "as of 29 October 2026" in (place / mail["html"]).read_text()
+        assert "as of 29 October 2026" in " ".join((place / mail["text"]).read_text().split())
     assert (manifest["as_of"], manifest["today"]) == ("2026-10-29T23:59:59Z", "2026-10-26")
-    assert [each["files"][0]["name"] for each in manifest["inputs"]] == ["bill-0.csv"]
+    assert [each["files"][0]["name"] for each in manifest["inputs"]] == ["bill-2026-10-26.csv"]
     assert json.loads((told.then / "manifest.json").read_text())["as_of"] is None
 
     assert (told.folder / "finops.duckdb").read_bytes() == warehouse
