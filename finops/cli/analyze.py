@@ -61,10 +61,10 @@ def analyze(
 
         named = app.catalogue.get(query, "analyses")
         arguments = _given(given) | ({"period": period} if period else {})
-        text, values = named.body, bind(named, arguments, app.calendar)[0]
+        text, values = named.body, bind(named, arguments, app.calendar, team)[0]
     else:
         text = _sql_of(file) if file else sys.stdin.read() if sql == "-" else str(sql)
-        values = _calendar(app, period) | _given(given)
+        values = _calendar(app, period, team) | _given(given)
     settings = app.workspace.config.warehouse
     con = sandbox(app.workspace.warehouse, settings.memory_limit, settings.threads, team)
     try:
@@ -110,9 +110,9 @@ def _given(items: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
-def _calendar(app: App, period: str | None) -> dict[str, Any]:
+def _calendar(app: App, period: str | None, team: str) -> dict[str, Any]:
     """What any SQL may use without declaring it."""
-    values: dict[str, Any] = {"today": app.calendar}
+    values: dict[str, Any] = {"today": app.calendar, "team": team or None}
     if period:
         from finops.periods import parse_period
 

@@ -50,11 +50,14 @@ class Result:
         return records
 
 
-def bind(query: QueryFile, arguments: Mapping[str, str], today: date) -> tuple[dict[str, Any], Period | None]:
+def bind(
+    query: QueryFile, arguments: Mapping[str, str], today: date, team: str = ""
+) -> tuple[dict[str, Any], Period | None]:
     """The values for a query's declared parameters, and its period.
 
     ``arguments`` are as typed (``{"period": "2026-W43"}``); what is not given gets its default. A period binds
-    ``$period_start``, ``$period_end``, ``$previous_start`` and ``$previous_end``; ``$today`` is there always.
+    ``$period_start``, ``$period_end``, ``$previous_start`` and ``$previous_end``. ``$today`` is there always, and ``$team``: whose
+    part of the ledger is looked at, NULL for all of it.
 
     Raises:
         UsageError: an argument is not declared, or is not of the declared type.
@@ -65,7 +68,7 @@ def bind(query: QueryFile, arguments: Mapping[str, str], today: date) -> tuple[d
                 f"'{query.id}' has no parameter '{name}'{nearest(name, list(query.params))}",
                 next_step=f"It takes: {', '.join(query.params) or 'none'}.",
             )
-    values: dict[str, Any] = {"today": today}
+    values: dict[str, Any] = {"today": today, "team": team or None}
     period = None
     for name, parameter in query.params.items():
         given = arguments.get(name, parameter.default)
@@ -96,14 +99,16 @@ def _value(parameter: Parameter, given: Any) -> Any:
     return str(given)
 
 
-def run_analysis(con: Connection, query: QueryFile, arguments: Mapping[str, str], today: date) -> Result:
+def run_analysis(
+    con: Connection, query: QueryFile, arguments: Mapping[str, str], today: date, team: str = ""
+) -> Result:
     """Run one named query.
 
     Raises:
         UsageError: an argument is wrong.
         QueryFileError: the SQL does not run, or uses a parameter that its header does not declare.
     """
-    values, period = bind(query, arguments, today)
+    values, period = bind(query, arguments, today, team)
     try:
         used = con.extract_statements(query.body)[0].named_parameters
         undeclared = sorted(used - values.keys())

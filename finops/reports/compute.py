@@ -164,7 +164,7 @@ def _results(
         arguments = {name: period.name for name, each in query.params.items() if each.type == "period"}
         if lens:
             lens.show(added_up=query.extra.get("grain") == "period")
-        results[query_id] = run_analysis(con, query, arguments, today)
+        results[query_id] = run_analysis(con, query, arguments, today, team)
     return results
 
 

@@ -15,8 +15,9 @@ from finops.warehouse.connection import Connection, DatabaseError
 
 Number = TypeVar("Number", int, Decimal)
 
-BUILT_IN = ("today",)
-"""Parameters that every query may use without declaring them; ``today`` is the DATE that windows count from."""
+BUILT_IN = ("today", "team")
+"""Parameters that every query may use without declaring them: ``today`` is the DATE that windows count from, ``team`` is NULL but in an
+analysis of one team's part."""
 
 Params = Mapping[str, Mapping[str, Any]]
 """Parameters that differ from their defaults: query id -> name -> value."""
@@ -59,7 +60,7 @@ def parameter_values(con: Connection, query: QueryFile, today: date, given: Mapp
     Raises:
         ConfigError: a parameter is given that the query does not have, or of the wrong type.
     """
-    values: dict[str, Any] = {"today": today}
+    values: dict[str, Any] = {"today": today, "team": None}
     for name in given:
         if name not in query.params:
             raise ConfigError(

@@ -1,7 +1,7 @@
 /*
 id: spend_change
 title: What changed against the period before
-version: 2
+version: 3
 owner: finops-ledger
 why: >
   The answer to "why is it more than last week?": every team, service and resource whose cost moved, the largest move first.
@@ -15,13 +15,14 @@ grain: period
 reads: [allocation.charges, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to explain, by the day on which a charge begins (UTC)"}
+  rows: {type: integer, default: 1000, help: "How many lines of a currency; smaller moves are added up by team and Change"}
 columns:
   Change: '"new" (nothing in the period before), "gone" (nothing in this one), "more" or "less"'
-  Team: Who answers for it
+  Team: 'Who answers for it; "shared: POOL" for what is divided among teams'
   ServiceName: As on the bill
   ResourceName: >
     Its name on the bill; "nightly-*" for jobs of one series (nightly-20261013, nightly-20261020), which come and go; empty for
-    charges without a resource
+    charges without a resource; "N smaller" for moves that are added up
   WorkloadKind: What it is for
   BillingCurrency: The currency of the bill. Currencies are never added.
   EffectiveCost: Cost in the period, amortised
@@ -35,7 +36,8 @@ columns:
 */
 WITH sums AS (              -- each SKU of each resource in the two periods, where both are in the ledger
     SELECT
-        charges.Team,
+        CASE WHEN charges.x_AllocationPool IS NULL OR $team IS NOT NULL THEN charges.Team
+             ELSE 'shared: ' || split_part(charges.x_AllocationPool, ':', 1) END AS Team,
         charges.ServiceName,
         charges.ResourceId,
         coalesce(charges.SkuId, charges.x_UsageType, charges.SkuMeter) AS sku,
@@ -62,7 +64,7 @@ WITH sums AS (              -- each SKU of each resource in the two periods, whe
     ) AS charges
     JOIN ledger.reach AS reach ON reach.BillingCurrency IS NOT DISTINCT FROM charges.BillingCurrency
     WHERE reach.first_day <= CAST($previous_start AS DATE)
-    GROUP BY charges.Team, charges.ServiceName, charges.ResourceId, sku, unit, charges.BillingCurrency
+    GROUP BY ALL
 ),
 resources AS (
     SELECT
@@ -153,29 +155,48 @@ changes AS (
     FROM volumes
     GROUP BY Team, ServiceName, ResourceName, ResourceId, WorkloadKind, BillingCurrency
 ),
-spend_change AS (
+moves AS (
     SELECT
         CASE WHEN NOT was_before THEN 'new'
              WHEN NOT is_now THEN 'gone'
              WHEN EffectiveCost > PreviousEffectiveCost THEN 'more'
              ELSE 'less' END AS Change,
-        Team,
-        ServiceName,
-        ResourceName,
-        WorkloadKind,
-        BillingCurrency,
-        EffectiveCost,
-        PreviousEffectiveCost,
-        EffectiveCost - PreviousEffectiveCost AS EffectiveCostChange,
-        round(100.0 * (EffectiveCost - PreviousEffectiveCost)
-              / NULLIF(sum(EffectiveCost - PreviousEffectiveCost) OVER (PARTITION BY BillingCurrency), 0), 1) AS SharePercent,
-        ResourceId,
-        CAST(volume AS DECIMAL(38, 18)) AS VolumeChange,
-        CAST(price AS DECIMAL(38, 18)) AS PriceChange,
-        CAST(CASE WHEN is_now AND was_before THEN EffectiveCost - PreviousEffectiveCost - coalesce(volume, 0) - coalesce(price, 0)
-                  ELSE 0 END AS DECIMAL(38, 18)) AS RestChange
+        *,
+        EffectiveCost - PreviousEffectiveCost AS moved,
+        row_number() OVER (PARTITION BY BillingCurrency
+                           ORDER BY abs(EffectiveCost - PreviousEffectiveCost) DESC, Team, ServiceName, ResourceId, ResourceName)
+            <= CAST($rows AS BIGINT) AS is_large
     FROM changes
     WHERE EffectiveCost <> PreviousEffectiveCost
+),
+folded AS (                 -- what is small has no name of its own
+    SELECT
+        * EXCLUDE (ServiceName, ResourceName, WorkloadKind, ResourceId),
+        CASE WHEN is_large THEN ServiceName END AS ServiceName,
+        CASE WHEN is_large THEN ResourceName END AS ResourceName,
+        CASE WHEN is_large THEN WorkloadKind END AS WorkloadKind,
+        CASE WHEN is_large THEN ResourceId END AS ResourceId
+    FROM moves
+),
+spend_change AS (
+    SELECT
+        Change,
+        Team,
+        ServiceName,
+        CASE WHEN is_large THEN ResourceName ELSE count(*) || ' smaller' END AS ResourceName,
+        WorkloadKind,
+        BillingCurrency,
+        sum(EffectiveCost) AS EffectiveCost,
+        sum(PreviousEffectiveCost) AS PreviousEffectiveCost,
+        sum(moved) AS EffectiveCostChange,
+        round(100.0 * sum(moved) / NULLIF(sum(sum(moved)) OVER (PARTITION BY BillingCurrency), 0), 1) AS SharePercent,
+        ResourceId,
+        CAST(sum(volume) AS DECIMAL(38, 18)) AS VolumeChange,
+        CAST(sum(price) AS DECIMAL(38, 18)) AS PriceChange,
+        CAST(sum(CASE WHEN is_now AND was_before THEN moved - coalesce(volume, 0) - coalesce(price, 0) ELSE 0 END)
+             AS DECIMAL(38, 18)) AS RestChange
+    FROM folded
+    GROUP BY Change, Team, ServiceName, folded.ResourceName, WorkloadKind, BillingCurrency, ResourceId, is_large
 )
 SELECT * FROM spend_change
 ORDER BY BillingCurrency, abs(EffectiveCostChange) DESC, Team, ServiceName, ResourceId, ResourceName

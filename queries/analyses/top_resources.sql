@@ -1,7 +1,7 @@
 /*
 id: top_resources
 title: Resources by cost
-version: 2
+version: 3
 owner: finops-ledger
 why: >
   The single things that cost most. Rows without a resource (tokens, support, tax) are one line per service.
@@ -9,10 +9,11 @@ grain: period
 reads: [allocation.charges, ledger.reach]
 params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
+  rows: {type: integer, default: 1000, help: "How many lines of a currency; what costs less is added up by team"}
 columns:
-  ResourceName: Its name on the bill, if it has one
+  ResourceName: Its name on the bill, if it has one; "N smaller" for what is added up
   ServiceName: As on the bill
-  Team: Who answers for it
+  Team: 'Who answers for it; "shared: POOL" for what is divided among teams'
   WorkloadKind: What it is for
   ResourceId: The provider's identifier; empty for charges without a resource
   BillingCurrency: The currency of the bill. Currencies are never added.
@@ -32,7 +33,7 @@ WITH shares AS (            -- each share of a charge in the two periods
                       THEN regexp_extract(ResourceId, '([^/]+)$', 1) END, ResourceName) AS resource_name,
         x_WorkloadKind AS workload_kind,
         ServiceName,
-        Team,
+        CASE WHEN x_AllocationPool IS NULL OR $team IS NOT NULL THEN Team ELSE 'shared: ' || split_part(x_AllocationPool, ':', 1) END AS Team,
         BillingCurrency,
         AllocatedEffectiveCost AS cost,
         AllocatedBilledCost AS billed,
@@ -53,13 +54,44 @@ sums AS (
     FROM shares
     GROUP BY ResourceId, ServiceName, Team, BillingCurrency
 ),
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY BillingCurrency
+                           ORDER BY greatest(abs(EffectiveCost), abs(previous_cost)) DESC, ResourceId, ServiceName, Team)
+            <= CAST($rows AS BIGINT) AS is_large
+    FROM sums
+),
+folded AS (                 -- what is small has no name of its own
+    SELECT
+        CASE WHEN is_large THEN ResourceId END AS ResourceId,
+        CASE WHEN is_large THEN ServiceName END AS ServiceName,
+        Team,
+        CASE WHEN is_large THEN ResourceName END AS ResourceName,
+        CASE WHEN is_large THEN WorkloadKind END AS WorkloadKind,
+        BillingCurrency,
+        EffectiveCost, BilledCost, previous_cost, is_large
+    FROM ranked
+),
+lines AS (
+    SELECT
+        ResourceId, ServiceName, Team,
+        CASE WHEN is_large THEN ResourceName ELSE count(*) || ' smaller' END AS ResourceName,
+        WorkloadKind,
+        BillingCurrency,
+        sum(EffectiveCost) AS EffectiveCost,
+        sum(BilledCost) AS BilledCost,
+        sum(previous_cost) AS previous_cost
+    FROM folded
+    GROUP BY ResourceId, ServiceName, Team, folded.ResourceName, WorkloadKind, BillingCurrency, is_large
+),
 comparable AS (             -- before the ledger begins, the cost is unknown and not zero
     SELECT
-        sums.*,
-        CASE WHEN reach.first_day <= CAST($previous_start AS DATE) THEN sums.previous_cost END
+        lines.*,
+        CASE WHEN reach.first_day <= CAST($previous_start AS DATE) THEN lines.previous_cost END
             AS PreviousEffectiveCost
-    FROM sums
-    JOIN ledger.reach AS reach ON reach.BillingCurrency IS NOT DISTINCT FROM sums.BillingCurrency
+    FROM lines
+    JOIN ledger.reach AS reach ON reach.BillingCurrency IS NOT DISTINCT FROM lines.BillingCurrency
 ),
 top_resources AS (
     SELECT
