@@ -63,6 +63,14 @@ FROM ({_CHOSEN}) AS f GROUP BY ALL ORDER BY 1
 """
 
 
+_KNOWN = {
+    "team": "SELECT team FROM mapping.teams UNION SELECT Team FROM allocation.dimension_team WHERE NOT is_pool "
+            "UNION SELECT Team FROM allocation.pool_share UNION SELECT team FROM findings.followed UNION SELECT 'unallocated'",
+    "account": "SELECT SubAccountId FROM ledger.dimension UNION SELECT account_id FROM findings.followed",
+}  # fmt: skip
+"""Every value that an option may have."""
+
+
 @click.command()
 @click.option("--status", multiple=True, type=click.Choice(STATUSES),
               help="May be repeated. Default: idle, underused, unknown. 'new' was found in the last 7 days; 'resolved' has the "
@@ -125,6 +133,8 @@ def findings(
             rows = write(ask(con, sql, values), format_, output, colour=app.colour, objects=objects)
         if rows:
             _tell_totals(app, con, values)
+        _tell_unknown(app, con, "team", team)
+        _tell_unknown(app, con, "account", account)
     finally:
         con.close()
     if not rows:
@@ -143,6 +153,16 @@ def _refuse_rules(app: App, con: Connection, rules: tuple[str, ...]) -> None:
             raise UsageError(
                 f"there is no rule '{rule}'{nearest(rule, sorted(known))}", next_step="docs/rules.md lists them."
             )
+
+
+def _tell_unknown(app: App, con: Connection, kind: str, asked: tuple[str, ...]) -> None:
+    """A team or account that there is not may be misspelt: no finding is its."""
+    from finops.rules.header import nearest
+
+    if asked:
+        known = sorted(name for (name,) in con.execute(_KNOWN[kind]).fetchall() if name)
+        for name in sorted({*asked} - {*known}):
+            app.say(f"there is no {kind} '{name}'{nearest(name, known)}")
 
 
 def _tell_totals(app: App, con: Connection, values: dict[str, Any]) -> None:
