@@ -23,7 +23,7 @@ from finops.warehouse.guards import (
 )
 from finops.warehouse.loads import note, sums_of
 from finops.warehouse.plan import LoadedSlice, Plan, Slice
-from finops.warehouse.schema import stored_measure
+from finops.warehouse.views import stored_measure
 
 
 def load(con: Connection, plan: Plan) -> list[LoadedSlice]:

@@ -20,8 +20,8 @@ from datetime import date
 
 from finops.warehouse.columns import ledger_columns
 from finops.warehouse.connection import Connection
-from finops.warehouse.schema import charge_columns, stored_measure
 from finops.warehouse.shares import SHARE_COLUMNS, select_shares, sums_of_cuts
+from finops.warehouse.views import charge_columns, stored_measure
 
 _LENS = "lens"
 _FINDINGS = ("findings.findings", "findings.lifecycle", "findings.followed")
