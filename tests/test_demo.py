@@ -109,6 +109,10 @@ def test_findings_can_be_filtered(done: Workspace) -> None:
     assert {each["rule_id"] for each in found("--rule", "unused_reservation")} == {"unused_reservation"}
     account = str(idle[0]["account_id"])
     assert {each["account_id"] for each in found("--account", account)} == {account}
+    for option, wrong_name, right in (("--team", "visoin", "vision"), ("--account", account + "7", account)):
+        nothing = done.finops("findings", option, wrong_name, "--format", "json")
+        assert (nothing.exit_code, nothing.json()) == (0, [])
+        assert f"there is no {option[2:]} '{wrong_name}'; did you mean '{right}'?" in nothing.err
 
     # since when, and the evidence; on the first run everything is new
     assert {each["state"] for each in idle} == {"new"}
