@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-collect bench-idle docs sample clean
+.PHONY: demo test lint bench bench-collect bench-idle docs sample-report clean
 
 demo: .venv/ready      ## Set up, run the weekly job on the bundled fixtures; the last line names the report
 	@rm -rf demo && cp -R fixtures/workspace demo
@@ -28,10 +28,8 @@ bench-idle: .venv/ready-dev ## Find what is idle of 20,000 resources, from 28.8 
 docs: .venv/ready-dev  ## Write the generated parts of docs/ again
 	$(BIN)/python -m docs.generate
 
-sample: .venv/ready-dev ## Write docs/sample_report/ again from the fixtures
-	rm -rf demo && cp -R fixtures/workspace demo
-	cd demo && ../$(BIN)/finops --today 2026-10-26 --quiet run
-	rm -rf docs/sample_report && cp -R demo/reports/weekly-2026-W43 docs/sample_report
+sample-report: .venv/ready-dev ## Write docs/sample_report/ again from the fixtures, with screenshots if there is a Chromium
+	$(BIN)/python -m docs.sample
 
 clean:                 ## Remove what the targets above made
 	rm -rf .venv demo dist benchmarks/data
