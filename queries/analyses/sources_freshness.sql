@@ -1,7 +1,7 @@
 /*
 id: sources_freshness
 title: How fresh is each source?
-version: 2
+version: 3
 owner: finops-ledger
 why: A source that stopped delivering looks like a saving. Here it looks like what it is.
 misses: >
@@ -14,10 +14,11 @@ params:
 columns:
   SourceId: The source as it is called in finops.toml
   Status: >
-    "current", "stale" (the last days of the period have no charges), "missing" (configured, nothing was ever loaded) or what
-    the last collection reported. A source that states no charges, such as an inventory, is as its last collection ended
+    "current", "stale" (the last days of the period, or before today if it is not over, have no charges), "missing" (configured,
+    nothing was ever loaded) or what the last collection reported. A source that states no charges, such as an inventory, is as
+    its last collection ended
   DataThrough: The last day with a charge of use, up to the end of the period
-  DaysMissing: Days between it and the end of the period
+  DaysMissing: Days between it and the end of the period, or today if that is earlier
   LastDelivery: When the provider made the newest file that counts, UTC
   BillingMonths: Billing months in the ledger
   ChargeCount: Rows in the ledger
@@ -66,10 +67,11 @@ sources_freshness AS (
              WHEN deliveries.BillingMonths = 0 THEN 'current'
              WHEN charged.ChargeCount IS NULL THEN 'missing'
              WHEN charged.DataThrough IS NULL
-                  OR datediff('day', charged.DataThrough, CAST($period_end AS DATE)) - 1 > CAST($stale_after_days AS INTEGER) THEN 'stale'
+                  OR datediff('day', charged.DataThrough, least(CAST($period_end AS DATE), CAST($today AS DATE))) - 1
+                     > CAST($stale_after_days AS INTEGER) THEN 'stale'
              ELSE 'current' END AS Status,
         charged.DataThrough,
-        datediff('day', charged.DataThrough, CAST($period_end AS DATE)) - 1 AS DaysMissing,
+        datediff('day', charged.DataThrough, least(CAST($period_end AS DATE), CAST($today AS DATE))) - 1 AS DaysMissing,
         deliveries.LastDelivery,
         deliveries.BillingMonths,
         charged.ChargeCount,

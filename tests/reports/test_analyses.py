@@ -127,6 +127,15 @@ def test_a_source_that_stopped_is_stale_and_one_that_never_came_is_missing(books
     }  # fmt: skip
 
 
+def test_days_to_come_are_not_missing(books: Books) -> None:
+    books.charge("2026-10-25T00", "1", source="fresh")
+    books.charge("2026-10-23T00", "1", source="stopped")
+    books.deliver()
+    assert [(row["SourceId"], row["Status"], row["DaysMissing"]) for row in rows(books, "sources_freshness", period="2026-10")] == [
+        ("stopped", "stale", 2), ("fresh", "current", 0),
+    ]  # fmt: skip
+
+
 def test_a_hole_says_what_the_ledger_keeps_in_its_place(books: Books) -> None:
     books.charge("2026-10-21T00", "1", source="prod")
     books.deliver()

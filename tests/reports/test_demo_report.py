@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -16,12 +17,17 @@ from finops.pipeline.build import build
 from finops.pipeline.loading import Loader
 from finops.reports.build import write_report
 from finops.reports.compute import compute_report
+from finops.reports.contexts import Report
+from finops.reports.html import render
+from finops.reports.money import exact_sum
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, connect
 from finops.warehouse.landing import Landing
 from finops.warehouse.schema import migrate
+from reports.test_team_report import rendered
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+GOLDEN = Path(__file__).parent / "golden"
 TODAY = date(2026, 10, 26)
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text())
 FOLDERS = {"gcp-usd": "gcp/usd", "gcp-eur": "gcp/eur"}
@@ -59,9 +65,27 @@ def test_the_reason_is_the_cluster_that_nobody_deleted(demo: tuple[Connection, L
     report = compute_report(demo[0], Catalogue(), parse_period("last-week", TODAY), TODAY)
     dollars = report.headlines[0]
     assert dollars.reason.startswith(
-        "HyperPod cluster q7m3xk2v9pab in ml-research: +USD 13,898; GPU instance i-0e5a91c7d2b34f80"
+        "HyperPod cluster q7m3xk2v9pab in ml-research (more used): +USD 13,898; GPU instance i-0e5a91c7d2b34f80"
     )
     assert dollars.top_team == "ml-research"
+
+
+def first_screen(report: Report) -> str:
+    """The words from the headline to the answers, a line each."""
+    page = render(report, f"{report.name}.html")
+    screen = page[page.index('<section class="hero"') : page.index('<nav class="jump"')]
+    screen = re.sub(r"<svg.*?</svg>", "", screen, flags=re.DOTALL)
+    lines = (rendered(line) for line in re.split(r"</?(?:p|li|h1|h2|figure)\b[^>]*>", screen))
+    return "".join(f"{line}\n" for line in lines if line)
+
+
+@pytest.mark.parametrize(("name", "period"), [("weekly", "2026-W43"), ("monthly", "2026-10")])
+def test_the_first_screen_reads_as_it_did(demo: tuple[Connection, Landing], name: str, period: str) -> None:
+    """Its words are in ``golden/``; the parts of the change add up to it, to the last digit."""
+    report = compute_report(demo[0], Catalogue(), parse_period(period, TODAY), TODAY, name=name)
+    for headline in report.headlines:
+        assert exact_sum(part.change.amount or Decimal(0) for part in headline.split) == headline.change.amount
+    assert first_screen(report) == (GOLDEN / f"first-screen-{name}-{period}.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
