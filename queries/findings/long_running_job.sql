@@ -53,7 +53,8 @@ WITH billed AS (
 hosts AS (
     SELECT resource_key, signal, len(list_distinct(flatten(list(parts)))) AS measured_hosts
     FROM findings.activity_day
-    WHERE signal IN ('gpu', 'cpu') AND day >= CAST($today AS DATE) - CAST($window_days AS INTEGER)
+    WHERE resource_key IN (SELECT resource_key FROM billed)
+      AND signal IN ('gpu', 'cpu') AND day >= CAST($today AS DATE) - CAST($window_days AS INTEGER)
     GROUP BY resource_key, signal
 ),
 
