@@ -223,4 +223,8 @@ def _settings(config: Config, logo: Path | None) -> dict[str, Any]:
     company = config.company.model_dump(mode="json", exclude={"logo"})
     company["logo_sha256"] = digest(logo.read_bytes()) if logo else None
     reports = config.reports.model_dump(mode="json", exclude={"path", "names", "period", "monthly_period"})
-    return {"company": company, "reports": reports, "params": config.model_dump(mode="json", include={"params"})["params"]}
+    return {
+        "company": company,
+        "reports": reports,
+        "params": config.model_dump(mode="json", include={"params"})["params"],
+    }
