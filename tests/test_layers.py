@@ -57,6 +57,7 @@ ONLY_IN = {
     "httpx": ("collectors/llm/", "collectors/web.py"),
     "azure": ("collectors/azure/",),
     "css_inline": ("reports/",),
+    "vl_convert": ("reports/",),
     "xlsxwriter": ("reports/",),
     "apprise": ("delivery/",),
     "prometheus_client": ("cli/", "pipeline/"),

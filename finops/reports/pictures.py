@@ -41,6 +41,8 @@ class Entry:
     colour: str
     x: int
     y: int
+    width: int
+    """What the name has room for."""
 
 
 def colours(brand: Brand) -> dict[str, str]:
@@ -93,6 +95,7 @@ def _legend(chart: Chart, palette: Mapping[str, str]) -> tuple[Entry, ...]:
             colour=palette.get(tint, LIGHT["tint-rest"]),
             x=8 + index % _COLUMNS * step,
             y=chart.height + _LEGEND_TOP + index // _COLUMNS * _LINE,
+            width=step - 28,
         )
         for index, (name, tint) in enumerate(chart.legend)
     )

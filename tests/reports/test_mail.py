@@ -323,11 +323,28 @@ class TestWhateverComes:
                 f"Left out to keep this mail small: all rows are in {hostile.sections[section].csv}."
             )
 
+    def test_rows_give_way_to_what_a_template_of_yours_adds(self, hostile: Report, tmp_path: Path) -> None:
+        (tmp_path / "mail").mkdir()
+        (tmp_path / "mail" / "weekly.html").write_text(
+            '{% extends "default:mail/weekly.html" %}{% block bill %}<tr><td>{{ "long " * 11_000 }}</td></tr>{% endblock %}'
+        )
+        ours, yours = (mail_of(hostile, overlay)["mail/body.html"] for overlay in (None, tmp_path))
+        assert len(yours) < LARGEST_BODY
+        assert "Left out to keep this mail small: all rows are in untagged_spend.csv." in Body(yours.decode()).text
+        assert (
+            0
+            < sum(len(each["rows"]) for each in Body(yours.decode()).tables)
+            < sum(len(each["rows"]) for each in Body(ours.decode()).tables)
+        )
+
     def test_the_subject_is_one_harmless_line(self, hostile: Report) -> None:
         line = subject(hostile)
         assert len(line) <= LONGEST_SUBJECT
         assert line.isprintable()
         assert line.startswith("a Bcc: x@example.com<script>")
+        off = subject(replace(hostile, matches=False, company_matches=False))
+        assert len(off) <= LONGEST_SUBJECT
+        assert off.endswith("; does not match the bill"), "this is never what is cut"
 
     def test_a_summary_has_three_to_six_lines(self, hostile: Report, usual: Report, books: Books) -> None:
         for report in (hostile, usual, report_of(books)):
