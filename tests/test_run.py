@@ -215,7 +215,7 @@ def test_killed_in_the_middle_the_next_run_gives_the_same_report(
 ) -> None:
     again = with_bills(Workspace(tmp_path_factory.mktemp("killed"), capsys))
     run = start(again)
-    wait_for(again, "allocate  ")
+    wait_for(again, "check  ")
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert again.query("SELECT outcome, exit_code FROM ops.runs") == [("running", None)]
@@ -226,7 +226,7 @@ def test_killed_in_the_middle_the_next_run_gives_the_same_report(
 
 def test_a_run_that_is_asked_to_end_notes_that_it_was_stopped(ready: Workspace) -> None:
     run = start(ready)
-    wait_for(ready, "classify  ")
+    wait_for(ready, "bills: complete")
     run.send_signal(signal.SIGTERM)
     assert run.wait() == 130
     assert ready.query("SELECT outcome, exit_code FROM ops.runs") == [("stopped", 130)]

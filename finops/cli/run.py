@@ -89,13 +89,21 @@ def _alone(app: App, period: str | None, no_send: bool, deadline: float) -> Done
         return _accounted(app, period, no_send, deadline)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. A class of its own: Python ends by SIGINT after a plain KeyboardInterrupt that went through ``exec``, caught or not."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
 @contextmanager
 def _terminable() -> Iterator[None]:
     """``kill``, systemd and Kubernetes ask for an end by SIGTERM: it is as Ctrl-C, so that the end is noted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     finally:
