@@ -90,7 +90,7 @@ def _alone(app: App, period: str | None, no_send: bool, deadline: float) -> Done
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM. A class of its own: Python ends by SIGINT after a plain KeyboardInterrupt that went through ``exec``, caught or not."""
+    """SIGTERM. No plain KeyboardInterrupt: after one that went through ``exec``, Python ends by SIGINT, even if it was caught."""
 
 
 def _terminate(number: int, frame: object) -> None:
