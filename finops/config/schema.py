@@ -24,7 +24,8 @@ class Company(Section):
     logo: Path | None = None
     """A picture for the masthead: SVG, PNG or JPEG, up to 200 kB. It becomes part of the page."""
     accent: Colour = ""
-    """The colour of links and of the masthead's line: ``#1f4f8f``. In dark pages it is lightened as far as needed."""
+    """The colour of links and of the masthead's line: ``#1f4f8f``. It is darkened or lightened as far as it
+    takes to be read on a light and on a dark page."""
     colours: dict[str, Colour] = {}
     """Colours of teams, in every chart: ``ml-research = "#b3541e"``. They go before those of ``mappings/teams.csv``; a team without
     gets its colour from its name."""
@@ -85,7 +86,8 @@ class Reports(Section):
     csv_bom: bool = False
     """Begin CSV files with a byte order mark: Excel then reads them as UTF-8."""
     pdf: bool = False
-    """Print the page to PDF too, if Chromium is there."""
+    """Print each page to PDF too, with the Chromium on the path or the one that ``FINOPS_CHROMIUM`` names. Without one, reports go
+    out without."""
 
 
 class Run(Section):
