@@ -257,6 +257,11 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
         FROM findings.billed_in_window(kinds, today, days)
     ),
 
+    -- few types, of which many machines are
+    machine_types AS (
+        SELECT machine, findings.gpu_count(machine) AS gpus FROM (SELECT DISTINCT machine FROM billed)
+    ),
+
     joined AS (
         SELECT
             b.*,
@@ -276,12 +281,13 @@ CREATE OR REPLACE MACRO findings.judged(kinds, today, days) AS TABLE
             coalesce(m.metrics_read, false) AS metrics_read,
             coalesce(m.inventory_read, false) AS inventory_read,
             a.* EXCLUDE (resource_key, window_days, evidence, gpu_most, gpu_p95, gpu_is_sum, gpu_memory_p95, gpu_memory_is_sum),
-            findings.gpu_count(b.machine) AS gpus,
-            a.gpu_most / CASE WHEN a.gpu_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_most,
-            a.gpu_p95 / CASE WHEN a.gpu_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_p95,
-            a.gpu_memory_p95 / CASE WHEN a.gpu_memory_is_sum THEN findings.gpu_count(b.machine) ELSE 1 END AS gpu_memory_p95,
+            t.gpus,
+            a.gpu_most / CASE WHEN a.gpu_is_sum THEN t.gpus ELSE 1 END AS gpu_most,
+            a.gpu_p95 / CASE WHEN a.gpu_is_sum THEN t.gpus ELSE 1 END AS gpu_p95,
+            a.gpu_memory_p95 / CASE WHEN a.gpu_memory_is_sum THEN t.gpus ELSE 1 END AS gpu_memory_p95,
             a.evidence AS activity_evidence
         FROM billed AS b
+        JOIN machine_types AS t ON t.machine IS NOT DISTINCT FROM b.machine
         LEFT JOIN findings.resource AS r ON r.resource_key = b.resource_key
         LEFT JOIN findings.activity_window AS a ON a.resource_key = b.resource_key AND a.window_days = days
         LEFT JOIN findings.monitoring AS m
