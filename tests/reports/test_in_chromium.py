@@ -83,6 +83,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+ONE_OF_A_LOOK = """() => {
+  const seen = new Set();
+  const look = (e) => e ? look(e.parentElement) + ">" + e.tagName + "." + e.getAttribute("class") : "";
+  for (const e of document.querySelectorAll("body *:not(:has(*)):not(script)")) {
+    if (seen.has(look(e))) e.textContent = "";
+    seen.add(look(e));
+  }
+}"""
+"""Leaves the text of the first element of each tag and class, all the way up: the others have its colours."""
+
 KINDS = ("weekly", "weekly of a team", "monthly", "monthly of a team")
 
 
@@ -155,11 +165,16 @@ def test_axe_finds_nothing_in_light_or_dark(chromium: Browser, pages: dict[str, 
     page.evaluate(
         "document.querySelectorAll('tbody tr:nth-child(n+3), svg g:nth-of-type(n+3)').forEach((e) => e.remove())"
     )
-    light = Axe().run(page)
-    page.emulate_media(color_scheme="dark")
-    dark = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": ["color-contrast"]})
-    assert light.violations_count == 0, light.generate_report()
-    assert dark.violations_count == 0, dark.generate_report()
+    results = [
+        Axe().run(page, options={"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}})
+    ]
+    page.evaluate(ONE_OF_A_LOOK)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        results.append(Axe().run(page, options={"resultTypes": ["violations"], "runOnly": ["color-contrast"]}))
+        assert results[-1].response["passes"], "some text was looked at"
+    for found in results:
+        assert found.violations_count == 0, found.generate_report()
     page.close()
 
 
