@@ -121,6 +121,7 @@ ISO_TIMESTAMPS = (
 )
 
 
+@lru_cache(maxsize=256)
 def read_spec(query: QueryFile) -> FormatSpec:
     """The format that a file in ``queries/normalise/`` declares.
 

@@ -78,7 +78,6 @@ class Loader:
         self._tell: Tell = lambda step, share, rows: None
         self._origin: Origin | None = None
         self._rivals: Collection[str] = ()
-        self._mapped: dict[str, Sequence[MappedColumn]] = {}
         self.specs = [read_spec(query) for query in catalogue.layer("normalise")]
         macros = catalogue.file("normalise/_macros.sql").read_text(encoding="utf-8")
         con.execute(macros)
@@ -235,10 +234,8 @@ class Loader:
         )
 
     def _mapping(self, spec: FormatSpec) -> Sequence[MappedColumn]:
-        """A format's mapping in pieces: it is taken apart once, however many deliveries there are."""
-        if spec.id not in self._mapped:
-            self._mapped[spec.id] = take_apart(self.con, spec.query, [column.name for column in spec.columns])
-        return self._mapped[spec.id]
+        """A format's mapping in pieces."""
+        return take_apart(self.con, spec.query, [column.name for column in spec.columns])
 
     def _spec(self, format_id: str) -> FormatSpec:
         for spec in self.specs:

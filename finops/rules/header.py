@@ -78,9 +78,9 @@ class Parameter:
     unit: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QueryFile:
-    """One SQL file: its header and its body."""
+    """One SQL file: its header and its body. A file that is read again unchanged is the same one."""
 
     id: str
     layer: str

@@ -31,7 +31,7 @@ class MappedColumn:
 
 
 def take_apart(con: Connection, query: QueryFile, delivered: Iterable[str]) -> list[MappedColumn]:
-    """The columns of a mapping.
+    """The columns of a mapping. What was taken apart once is known.
 
     Args:
         delivered: the names that the header's ``reads`` declares.
@@ -39,6 +39,16 @@ def take_apart(con: Connection, query: QueryFile, delivered: Iterable[str]) -> l
     Raises:
         QueryFileError: not one plain SELECT from ``delivered``, an unknown or doubled output column, or an unknown input.
     """
+    names = frozenset(delivered)
+    if (query, names) not in _known:
+        _known[query, names] = _taken_apart(con, query, names)
+    return _known[query, names]
+
+
+_known: dict[tuple[QueryFile, frozenset[str]], list[MappedColumn]] = {}
+
+
+def _taken_apart(con: Connection, query: QueryFile, names: frozenset[str]) -> list[MappedColumn]:
     row = con.execute("SELECT json_serialize_sql(?)", [query.body]).fetchone()
     tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
     if tree.get("error"):
@@ -48,7 +58,6 @@ def take_apart(con: Connection, query: QueryFile, delivered: Iterable[str]) -> l
     if len(tree["statements"]) != 1 or not plain or node["where_clause"] or node["group_expressions"]:
         raise QueryFileError("a mapping is one plain SELECT … FROM delivered, row by row", where=str(query.path))
     parts = {column.name: column.part for column in ledger_columns()}
-    names = set(delivered)
     read = [_reads(query, item, parts, names) for item in node["select_list"]]
     columns = [
         MappedColumn(name, expression, reads, parts[name])
@@ -61,7 +70,7 @@ def take_apart(con: Connection, query: QueryFile, delivered: Iterable[str]) -> l
 
 
 def _reads(
-    query: QueryFile, item: dict[str, Any], parts: dict[str, str], names: set[str]
+    query: QueryFile, item: dict[str, Any], parts: dict[str, str], names: frozenset[str]
 ) -> tuple[str, frozenset[str]]:
     """The output column that an entry of the SELECT list fills, and the delivered columns that it uses."""
     name = item["alias"] or ".".join(item.get("column_names", []))
