@@ -16,7 +16,7 @@ from finops.pipeline.build import build
 from finops.pipeline.example_files import LAYERS, Example, find_examples
 from finops.pipeline.example_ledger import add_utilisation, insert, new_ledger, write_mappings
 from finops.rules.catalogue import Catalogue
-from finops.rules.header import QueryFile, nearest
+from finops.rules.header import nearest
 from finops.rules.run import materialise, parameter_values
 from finops.warehouse.connection import Connection, DatabaseError
 
@@ -116,7 +116,7 @@ def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Pa
     query, today = example.query, example.today
     params = {query.id: example.inputs["params"]} if example.inputs.get("params") else {}
     try:
-        build(con, _needed(catalogue, query), mappings, today, params=params, lint=False)
+        build(con, _needed(catalogue, example), mappings, today, params=params, lint=False)
     except CheckFailedError:
         if query.layer != "checks":  # a check's example is there to fail it
             raise
@@ -151,14 +151,23 @@ def _built(con: Connection, example: Example, catalogue: Catalogue, mappings: Pa
     return _read(con.execute(query.body, values))
 
 
-def _needed(catalogue: Catalogue, query: QueryFile) -> Catalogue:
-    """Without the findings and checks that the query's answer does not depend on: they would take most of the time."""
+def _needed(catalogue: Catalogue, example: Example) -> Catalogue:
+    """Without the rules and checks that the query's answer does not depend on: they would take most of the time."""
+    query = example.query
     reads = query.extra.get("reads") or []
     if query.layer == "findings":
         catalogue = catalogue.with_only("findings", [query.id])
     elif not any(str(name).startswith("findings.") for name in reads):
         catalogue = catalogue.with_only("findings", [])
+    if query.layer != "allocate" and not _is_about_teams(example):
+        catalogue = catalogue.with_only("allocate", [])
     return catalogue.with_only("checks", [query.id])
+
+
+def _is_about_teams(example: Example) -> bool:
+    """Does the query read who pays, or the example say anything of teams? If not, everything may stay unallocated."""
+    told = f"{example.query.body} {example.inputs} {example.expect}".casefold()
+    return "team" in told or "allocation." in told
 
 
 def _read(result: Connection) -> Answer:
