@@ -12,10 +12,11 @@ CHECKS = ("allocation_reconciles", "frozen_months_as_booked")
 NORMALISE = ("focus",)
 
 
-def few_rules(folder: Path) -> Path:
+def few_rules(folder: Path, *, every_format: bool = False) -> Path:
     """A folder that can stand for the shipped one: ``Catalogue(overlay, few_rules(folder))``."""
-    kept = {"allocate": ALLOCATE, "checks": CHECKS, "normalise": NORMALISE}
-    target = folder / "few_rules"
+    formats = [path.stem for path in (shipped_queries() / "normalise").glob("*.sql")] if every_format else NORMALISE
+    kept = {"allocate": ALLOCATE, "checks": CHECKS, "normalise": formats}
+    target = folder / ("few_rules_of_every_format" if every_format else "few_rules")
     if not target.exists():
         shutil.copytree(
             shipped_queries(),

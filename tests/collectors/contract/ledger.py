@@ -14,6 +14,8 @@ from typing import Any
 
 from conftest import Result, Workspace, focus_csv
 
+from finops.warehouse.connection import Connection, connect
+
 from .stage import Provider
 
 SOURCE, NEIGHBOUR = "under-test", "neighbour"
@@ -72,11 +74,24 @@ class Ledger:
         self.workspace.write("finops.toml", f'[company]\nname = "Test"\n{self.stage.toml(SOURCE)}{neighbour}')
         (self.workspace.folder / "neighbour").mkdir()
         self._neighbours_bill = Decimal(0)
+        self._open: Connection | None = None
 
     def finops(self, *args: str) -> Result:
+        self.close()
         result = self.workspace.finops("--today", self.stage.today.isoformat(), "-vv", *args)
         self.said += result.out + result.err
         return result
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse, which stays open until the next command."""
+        self._open = self._open or connect(self.workspace.folder / "finops.duckdb", read_only=True)
+        return self._open.execute(sql).fetchall()
+
+    def close(self) -> None:
+        """Let go of the warehouse."""
+        if self._open:
+            self._open.close()
+        self._open = None
 
     def the_neighbour_delivers(self) -> None:
         """From the next run on the neighbour's bill must be in the ledger, whatever becomes of the source under test."""
@@ -100,7 +115,7 @@ class Ledger:
 
     def holes(self, source: dict[str, Any]) -> list[Hole]:
         """What ``ops`` says is missing of the source. Each says what, where and what to do."""
-        rows = self.workspace.query(
+        rows = self.query(
             "SELECT status, billing_period, outcome, what, place, next_step FROM ops.sources "
             f"LEFT JOIN ops.holes USING (source_id) WHERE source_id = '{SOURCE}' ORDER BY ALL"
         )
@@ -112,7 +127,7 @@ class Ledger:
     def months(self) -> dict[date, Decimal]:
         """What the ledger says that each month comes to."""
         return dict(
-            self.workspace.query(
+            self.query(
                 "SELECT BillingPeriodStart::DATE, sum(BilledCost) FROM focus.cost_and_usage "
                 f"WHERE x_SourceId = '{SOURCE}' GROUP BY 1 HAVING sum(BilledCost) <> 0 ORDER BY 1"
             )
@@ -120,21 +135,19 @@ class Ledger:
 
     def has_the_neighbours_bill(self) -> bool:
         """Is all of it there that the neighbour has delivered?"""
-        rows = self.workspace.query(
-            f"SELECT sum(BilledCost) FROM focus.cost_and_usage WHERE x_SourceId = '{NEIGHBOUR}'"
-        )
+        rows = self.query(f"SELECT sum(BilledCost) FROM focus.cost_and_usage WHERE x_SourceId = '{NEIGHBOUR}'")
         return rows == [(self._neighbours_bill,)]
 
     def names(self) -> set[str]:
         """What the inventory calls the things that the source knows."""
-        rows = self.workspace.query(f"SELECT resource_name FROM inventory.resources WHERE source_id = '{SOURCE}'")
+        rows = self.query(f"SELECT resource_name FROM inventory.resources WHERE source_id = '{SOURCE}'")
         assert len({name for (name,) in rows}) == len(rows), "each of them once"
         return {name for (name,) in rows}
 
     def loads(self) -> dict[date, set[str]]:
         """By month: the deliveries that it consists of."""
         found: dict[date, set[str]] = {}
-        for month, load in self.workspace.query(
+        for month, load in self.query(
             f"SELECT billing_period_start::DATE, load_id FROM ops.loads WHERE source_id = '{SOURCE}' "
             "AND status = 'current' AND billing_period_start IS NOT NULL"
         ):
@@ -146,6 +159,7 @@ class Ledger:
 
     def kill_in_the_middle(self, *args: str) -> None:
         """A run as a process of its own, killed when it has begun to fetch."""
+        self.close()
         self.stage.forget_calls()
         command = ["--config", str(self.workspace.folder / "finops.toml"), "--today", self.stage.today.isoformat()]
         landing = self.workspace.folder / "landing"
