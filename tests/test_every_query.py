@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from few_rules import few_rules
 from rules_kit import CATALOGUE, EXAMPLES, TODAY, mismatch, new_ledger, run_example
 
 from finops.errors import QueryFileError
@@ -96,13 +97,13 @@ SELECT * FROM mine
 """
 
 
-def overlay(tmp_path: Path, **files: str) -> Catalogue:
-    """The shipped queries with the user's own on top; ``layer__name`` is a path."""
+def overlay(tmp_path: Path, *, few: bool = False, **files: str) -> Catalogue:
+    """The shipped queries, or ``few`` of them, with the user's own on top; ``layer__name`` is a path."""
     for name, text in files.items():
         path = tmp_path / (name.replace("__", "/") + ".sql")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return Catalogue(tmp_path)
+    return Catalogue(tmp_path, few_rules(tmp_path.parent) if few else None)
 
 
 def test_a_rule_of_the_users_is_welcome(tmp_path: Path) -> None:
@@ -127,13 +128,13 @@ def test_a_rule_of_the_users_is_welcome(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_broken_rule_is_told_with_its_file(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(QueryFileError, match=message) as error:
-        check_catalogue(overlay(tmp_path, allocate__mine=GOOD.replace(old, new)))
+        check_catalogue(overlay(tmp_path, few=True, allocate__mine=GOOD.replace(old, new)))
     assert "mine.sql" in str(error.value)
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(QueryFileError) as error:
-        check_catalogue(overlay(tmp_path, allocate__mine=GOOD.replace("AS Team", "AS T"), checks__other="SELECT 1",
+        check_catalogue(overlay(tmp_path, few=True, allocate__mine=GOOD.replace("AS Team", "AS T"), checks__other="SELECT 1",
                                 allocate__third=GOOD.replace("id: mine", "id: third")))  # fmt: skip
     assert error.value.what.startswith("3 problems") or error.value.what.startswith("4 problems")
     for file in ("mine.sql", "other.sql", "third.sql"):
@@ -145,7 +146,7 @@ def test_money_as_floating_point_is_refused(tmp_path: Path) -> None:
     text = rule.path.read_text().replace("CAST(unused_cost AS DECIMAL(38, 18)) AS cost_in_window",
                                          "CAST(unused_cost AS DOUBLE) AS cost_in_window")  # fmt: skip
     with pytest.raises(QueryFileError, match="money, hours and weights are DECIMAL, never DOUBLE"):
-        check_catalogue(overlay(tmp_path, findings__unused_reservation=text))
+        check_catalogue(overlay(tmp_path, few=True, findings__unused_reservation=text))
 
 
 def test_a_finding_per_resource(tmp_path: Path) -> None:
