@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ def write_report(
     places: dict[str, str] = {}
     problems: list[str] = []
     with looking_through(con) as lens:
-        lens.add_up([period.previous().start, period.start, period.end])
+        lens.add_up([period.previous().start, period.start, period.end], _words(catalogue))
         company = compute_report(con, catalogue, period, today, name=name, brand=options.brand, as_of=as_of, lens=lens)
         for team in _teams(company, options):
             lens.narrow(team.id)
@@ -149,6 +150,11 @@ def _teams(company: Report, options: Options) -> list[Team]:
             tuple(str(row["Team"]) for row in spent.records() if row["Team"] != "unallocated") if options.teams else ()
         )
     return [known.get(each, Team(each)) for each in sorted(set(named))]
+
+
+def _words(catalogue: Catalogue) -> set[str]:
+    """Every word of the analyses: among them the columns that they ask for."""
+    return {word for query in catalogue.layer("analyses") for word in re.findall(r"\w+", query.body)}
 
 
 def _files(report: Report, options: Options, problems: list[str]) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from finops.reports.contexts import Brand, Headline, Report, Section
 from finops.reports.coverage import coverages
 from finops.reports.fixes import fixes
 from finops.reports.headline import compared_days, headlines
-from finops.reports.sections import COVERAGE_QUERIES, MONTHLY_QUERIES, PLANS, TREND_QUERIES, Plan
+from finops.reports.sections import COVERAGE_QUERIES, DAILY_QUERIES, MONTHLY_QUERIES, PLANS, TREND_QUERIES, Plan
 from finops.reports.tables import Layout, build_tables
 from finops.reports.trend import trends
 from finops.rules.catalogue import Catalogue
@@ -86,7 +86,7 @@ def compute_report(
         headlines=heads,
         trends=trends(
             results["spend_weekly"],
-            results["spend_daily"],
+            results.get("spend_daily"),
             results.get("spend_monthly"),
             period,
             currencies,
@@ -153,7 +153,11 @@ def _results(
     company: Mapping[str, Result],
     lens: Lens | None,
 ) -> dict[str, Result]:
-    extra = {*TREND_QUERIES, *(MONTHLY_QUERIES if name == "monthly" else ()), *(() if team else COVERAGE_QUERIES)}
+    extra = {
+        *TREND_QUERIES,
+        *(MONTHLY_QUERIES if name == "monthly" else ()),
+        *(() if team else (*DAILY_QUERIES, *COVERAGE_QUERIES)),
+    }
     ids = sorted({plan.query_id for plan in plans} | extra)
     results = {}
     for query_id in ids:

@@ -230,7 +230,8 @@ PLANS = (
 )  # fmt: skip
 """The sections of a report, in the order of the page."""
 
-TREND_QUERIES = ("spend_by_team", "spend_weekly", "spend_daily")
+TREND_QUERIES = ("spend_by_team", "spend_weekly")
+DAILY_QUERIES = ("spend_daily",)
 MONTHLY_QUERIES = ("spend_monthly",)
 COVERAGE_QUERIES = ("coverage_by_week", "coverage_by_month", "coverage_by_team")
 """Queries of the report that no section of tables shows; the trend and the coverage do."""

@@ -35,7 +35,7 @@ class Steps:
 
 def trends(
     weekly: Result,
-    daily: Result,
+    daily: Result | None,
     monthly: Result | None,
     period: Period,
     currencies: Sequence[str],
@@ -57,7 +57,7 @@ def trends(
             continue
         by_week = _series(_weeks(period), currency, weeks, period, tints, company)
         by_month = _series(_months(period), currency, months, period, tints, company) if monthly else (None, None)
-        made.append(Trend(currency, *by_week, _days(currency, days, period), *by_month))
+        made.append(Trend(currency, *by_week, _days(currency, days, period) if daily else None, *by_month))
     return tuple(made)
 
 

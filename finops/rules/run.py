@@ -16,8 +16,8 @@ from finops.warehouse.connection import Connection, DatabaseError
 Number = TypeVar("Number", int, Decimal)
 
 BUILT_IN = ("today", "team")
-"""Parameters that every query may use without declaring them: ``today`` is the DATE that windows count from, ``team`` is NULL but in an
-analysis of one team's part."""
+"""Parameters that every query may use without declaring them: ``today`` is the DATE that windows count from; ``team`` is NULL, but
+in an analysis of one team's part."""
 
 Params = Mapping[str, Mapping[str, Any]]
 """Parameters that differ from their defaults: query id -> name -> value."""

@@ -14,7 +14,7 @@ shares, to the last digit: what is cut off before dividing is added up too (``wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
@@ -32,7 +32,10 @@ _PARTS = {
 }
 _SUMMED = ("BilledCost", "EffectiveCost", "ConsumedQuantity")
 """What is added up. Nothing else of a charge is known of a sum."""
-_ADDED_SHARES = {"x_AllocationReason": "CAST(NULL AS VARCHAR) AS x_AllocationReason"}
+_SHARES = ", ".join(
+    "CAST(NULL AS VARCHAR) AS x_AllocationReason" if name == "x_AllocationReason" else f"c.{name}"
+    for name in SHARE_COLUMNS
+)
 _UNDIVIDED = {
     "ListCost", "ContractedCost", "PricingQuantity", "CommitmentDiscountQuantity", "PricingCurrencyEffectiveCost", "x_DeliveredCost"
 }  # fmt: skip
@@ -46,27 +49,40 @@ class Lens:
         self._warehouse = _quoted(database)
         self._team = ""
         self._has_sums = self._shows_sums = False
+        self._wanted: tuple[str, ...] = ()
 
-    def add_up(self, limits: Sequence[date]) -> None:
-        """Add charges up between these days, weeks and months. Seen after ``show(added_up=True)``."""
+    def add_up(self, limits: Sequence[date], wanted: Collection[str]) -> None:
+        """Add charges up between these days, weeks and months. Seen after ``show(added_up=True)``.
+
+        Args:
+            wanted: the columns that are asked for. A team's sums have no others, but what makes them shares.
+        """
         con = self._con
+        self._wanted = tuple(name for name, _ in charge_columns() if name in {*wanted, "BillingCurrency"})
         con.execute("CREATE SCHEMA IF NOT EXISTS added")
         con.execute(f"CREATE OR REPLACE TABLE added.days AS FROM {self._warehouse}.ledger.days")
         con.execute(_SPANS, {"limits": list(limits)})
         con.execute(_added_charges(self._warehouse))
         self._view("ledger.charge", f"FROM {_LENS}.added.charge")
         thin = select_shares("c.slice_id, c.dimension_id, c.ChargePeriodStart, c.charge_count", added_up=True)
-        con.execute(f"CREATE OR REPLACE TABLE added.share AS SELECT * EXCLUDE (x_AllocationReason) FROM ({thin})")
+        con.execute(
+            f"CREATE OR REPLACE TABLE added.share AS SELECT * EXCLUDE (x_AllocationReason) FROM ({thin}) ORDER BY Team"
+        )
         self._view("ledger.charge", f"FROM {self._warehouse}.ledger.charge")
         self._view("ledger.days", f"FROM {_LENS}.added.days")
-        self._view("added.charges", f"SELECT {_columns(_SUMMED)} FROM {_LENS}.added.charge AS c {_JOINED}")
         self._has_sums = True
 
     def narrow(self, team: str) -> None:
         """From now on the tables are this team's; everybody's, if it is empty."""
         self._team = team
         if self._has_sums and team:
-            self._con.execute(f"CREATE OR REPLACE TABLE added.mine AS FROM added.share WHERE Team = {_text(team)}")
+            own = {
+                name: sql for name, sql in _columns(()) if name in (*self._wanted, "ChargePeriodStart", "x_ChargeCount")
+            }
+            self._con.execute(
+                f"CREATE OR REPLACE TABLE added.mine AS SELECT {_named(own.items())}, {_SHARES} "
+                f"FROM (FROM added.share WHERE Team = {_text(team)}) AS c {_JOINED}"
+            )
         self._look()
 
     def show(self, *, added_up: bool) -> None:
@@ -77,20 +93,19 @@ class Lens:
 
     def _look(self) -> None:
         whole, mine = self._warehouse, f"WHERE Team = {_text(self._team)}" if self._team else ""
-        if self._shows_sums:
-            shares = ", ".join(_ADDED_SHARES.get(name, f"c.{name}") for name in SHARE_COLUMNS)
-            table = "mine" if self._team else "share"
-            self._view(
-                "allocation.charges", f"SELECT {_columns(())}, {shares} FROM {_LENS}.added.{table} AS c {_JOINED}"
-            )
+        if not self._shows_sums:
+            shares, charges = f"FROM {whole}.allocation.charges {mine}", f"FROM {whole}.focus.cost_and_usage"
+        elif not self._team:
+            shares = f"SELECT {_named(_columns(()))}, {_SHARES} FROM {_LENS}.added.share AS c {_JOINED}"
+            charges = f"SELECT {_named(_columns(_SUMMED))} FROM {_LENS}.added.charge AS c {_JOINED}"
         else:
-            self._view("allocation.charges", f"FROM {whole}.allocation.charges {mine}")
+            shares = f"FROM {_LENS}.added.mine"
         if self._team:
-            parts = ", ".join(_part(name) for name, _ in charge_columns())
-            self._view("focus.cost_and_usage", f"SELECT {parts} FROM {_LENS}.allocation.charges")
-        else:
-            everything = f"{_LENS}.added.charges" if self._shows_sums else f"{whole}.focus.cost_and_usage"
-            self._view("focus.cost_and_usage", f"FROM {everything}")
+            known = (*self._wanted, *_PARTS, "ChargePeriodStart", "x_ChargeCount") if self._shows_sums else None
+            parts = (_part(name) for name, _ in charge_columns() if known is None or name in known)
+            charges = f"SELECT {', '.join(parts)} FROM {_LENS}.allocation.charges"
+        self._view("allocation.charges", shares)
+        self._view("focus.cost_and_usage", charges)
         for name in _FINDINGS:
             self._view(name, f"FROM {whole}.{name} {mine}")
 
@@ -183,13 +198,17 @@ LEFT JOIN (SELECT DISTINCT dimension_id FROM allocation.dimension_team WHERE is_
 GROUP BY c.slice_id, c.dimension_id, span.span_start, c.ConsumedQuantity IS NULL"""
 
 
-def _columns(known: Sequence[str]) -> str:
+def _columns(known: Sequence[str]) -> list[tuple[str, str]]:
     """A charge's columns, read from added-up charges. Of its measures only the known ones are."""
     read = {"x_ChargeCount": "c.charge_count"}
     for column in ledger_columns():
         if column.part == "charge" and column.name not in (*known, "ChargePeriodStart"):
             read[column.name] = f"CAST(NULL AS {column.type})"
-    return ", ".join(f"{read.get(name, sql)} AS {_quoted(name)}" for name, sql in charge_columns())
+    return [(name, read.get(name, sql)) for name, sql in charge_columns()]
+
+
+def _named(columns: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in columns)
 
 
 def _part(column: str) -> str:

@@ -34,21 +34,32 @@ columns:
   PriceChange: The part that is another price for the same use; empty like VolumeChange
   RestChange: The part of which it cannot be told; zero for what is new or gone
 */
-WITH sums AS (              -- each SKU of each resource in the two periods, where both are in the ledger
+WITH charges AS (           -- of what is divided, a team sees its part of the pool, and all see the resource
     SELECT
-        CASE WHEN charges.x_AllocationPool IS NULL OR $team IS NOT NULL THEN charges.Team
-             ELSE 'shared: ' || split_part(charges.x_AllocationPool, ':', 1) END AS Team,
+        *,
+        CASE WHEN $team IS NOT NULL AND x_AllocationPool IS NOT NULL THEN 'part of ' || split_part(x_AllocationPool, ':', 1) END AS part,
+        CASE WHEN $team IS NULL AND x_AllocationPool IS NOT NULL THEN 'shared: ' || split_part(x_AllocationPool, ':', 1)
+             ELSE Team END AS owner,
+        ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
+    FROM allocation.charges
+    WHERE ChargePeriodStart >= CAST($previous_start AS DATE)
+      AND ChargePeriodStart < CAST($period_end AS DATE)
+),
+sums AS (                   -- each SKU of each resource in the two periods, where both are in the ledger
+    SELECT
+        charges.owner AS Team,
         charges.ServiceName,
-        charges.ResourceId,
+        coalesce(charges.part, charges.ResourceId) AS ResourceId,
         coalesce(charges.SkuId, charges.x_UsageType, charges.SkuMeter) AS sku,
         charges.ConsumedUnit AS unit,
         charges.BillingCurrency,
-        max(coalesce(CASE WHEN charges.ResourceName = 'default'      -- a Studio app: its space or user says more
+        max(coalesce(charges.part,
+                     CASE WHEN charges.ResourceName = 'default'      -- a Studio app: its space or user says more
                           THEN NULLIF(regexp_extract(charges.ResourceId, '([^/:]+/[^/:]+)/default$', 1), '')
                           WHEN regexp_full_match(charges.ResourceName, '[0-9]{1,2}')     -- a model's version
                           THEN regexp_extract(charges.ResourceId, '([^/]+)$', 1) END,
                      charges.ResourceName)) AS ResourceName,
-        max(charges.x_WorkloadKind) AS WorkloadKind,
+        max(CASE WHEN charges.part IS NULL THEN charges.x_WorkloadKind END) AS WorkloadKind,
         coalesce(sum(AllocatedEffectiveCost) FILTER (is_current), 0) AS cost,
         coalesce(sum(AllocatedEffectiveCost) FILTER (NOT is_current), 0) AS cost_before,
         sum(AllocatedConsumedQuantity) FILTER (is_current) AS quantity,
@@ -56,12 +67,7 @@ WITH sums AS (              -- each SKU of each resource in the two periods, whe
         count(*) = count(AllocatedConsumedQuantity) AS has_quantities,
         bool_or(is_current) AS is_now,
         bool_or(NOT is_current) AS was_before
-    FROM (
-        SELECT *, ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
-        FROM allocation.charges
-        WHERE ChargePeriodStart >= CAST($previous_start AS DATE)
-          AND ChargePeriodStart < CAST($period_end AS DATE)
-    ) AS charges
+    FROM charges
     JOIN ledger.reach AS reach ON reach.BillingCurrency IS NOT DISTINCT FROM charges.BillingCurrency
     WHERE reach.first_day <= CAST($previous_start AS DATE)
     GROUP BY ALL

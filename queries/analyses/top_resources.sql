@@ -11,7 +11,9 @@ params:
   period: {type: period, default: last-week, help: "The days to add up, by the day on which a charge begins (UTC)"}
   rows: {type: integer, default: 1000, help: "How many lines of a currency; what costs less is added up by team"}
 columns:
-  ResourceName: Its name on the bill, if it has one; "N smaller" for what is added up
+  ResourceName: >
+    Its name on the bill, if it has one; "N smaller" for what is added up, "part of POOL" where a team's part of what is divided is
+    looked at
   ServiceName: As on the bill
   Team: 'Who answers for it; "shared: POOL" for what is divided among teams'
   WorkloadKind: What it is for
@@ -24,23 +26,32 @@ columns:
   ChangePercent: The difference in percent of the period before
   SharePercent: Part of the currency's EffectiveCost in the period, in percent
 */
-WITH shares AS (            -- each share of a charge in the two periods
+WITH charges AS (           -- of what is divided, a team sees its part of the pool, and all see the resource
     SELECT
-        ResourceId,
-        coalesce(CASE WHEN ResourceName = 'default'      -- a Studio app: its space or user says more
+        *,
+        CASE WHEN $team IS NOT NULL AND x_AllocationPool IS NOT NULL THEN 'part of ' || split_part(x_AllocationPool, ':', 1) END AS part,
+        CASE WHEN $team IS NULL AND x_AllocationPool IS NOT NULL THEN 'shared: ' || split_part(x_AllocationPool, ':', 1)
+             ELSE Team END AS owner
+    FROM allocation.charges
+    WHERE ChargePeriodStart >= CAST($previous_start AS DATE)
+      AND ChargePeriodStart < CAST($period_end AS DATE)
+),
+shares AS (                 -- each share of a charge in the two periods
+    SELECT
+        coalesce(part, ResourceId) AS ResourceId,
+        coalesce(part,
+                 CASE WHEN ResourceName = 'default'      -- a Studio app: its space or user says more
                       THEN NULLIF(regexp_extract(ResourceId, '([^/:]+/[^/:]+)/default$', 1), '')
                       WHEN regexp_full_match(ResourceName, '[0-9]{1,2}')     -- a model's version
                       THEN regexp_extract(ResourceId, '([^/]+)$', 1) END, ResourceName) AS resource_name,
-        x_WorkloadKind AS workload_kind,
+        CASE WHEN part IS NULL THEN x_WorkloadKind END AS workload_kind,
         ServiceName,
-        CASE WHEN x_AllocationPool IS NULL OR $team IS NOT NULL THEN Team ELSE 'shared: ' || split_part(x_AllocationPool, ':', 1) END AS Team,
+        owner AS Team,
         BillingCurrency,
         AllocatedEffectiveCost AS cost,
         AllocatedBilledCost AS billed,
         ChargePeriodStart >= CAST($period_start AS DATE) AS is_current
-    FROM allocation.charges
-    WHERE ChargePeriodStart >= CAST($previous_start AS DATE)
-      AND ChargePeriodStart < CAST($period_end AS DATE)
+    FROM charges
 ),
 sums AS (
     SELECT

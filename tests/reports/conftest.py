@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from finops.periods import parse_period
+from finops.pipeline.build import build
+from finops.pipeline.loading import Loader
 from finops.reports.build import ReportFiles, write_report
 from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection, connect
+from finops.warehouse.landing import Landing
 from finops.warehouse.schema import migrate
 
 TODAY = date(2026, 10, 26)
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+_FOLDERS = {"gcp-usd": "gcp/usd", "gcp-eur": "gcp/eur"}
+BILLS = {
+    source: _FOLDERS.get(source, source) for source in json.loads((FIXTURES / "expected.json").read_text())["sources"]
+}
+"""The demo company's sources, with their folders."""
 
 
 class Books:
@@ -144,3 +154,18 @@ def two_weeks(books: Books) -> Books:
     books.charge("2026-10-22T00", "-1.25", None, service="Credit", category="Credit")
     books.deliver()
     return books
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Connection, Landing]]:
+    """All bills of the demo company, loaded and built. Tests only read it."""
+    con = connect(None)
+    migrate(con)
+    landing = Landing(tmp_path_factory.mktemp("landing"))
+    loader = Loader(con, landing, Catalogue(), datetime(2026, 10, 26, 6, tzinfo=UTC))
+    for source, folder in BILLS.items():
+        report = loader.load_paths([FIXTURES / "deliveries" / folder], source_id=source)
+        assert not report.problems
+    build(con, Catalogue(), FIXTURES / "workspace" / "mappings", TODAY)
+    yield con, landing
+    con.close()

@@ -5,47 +5,27 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from finops.periods import parse_period
-from finops.pipeline.build import build
-from finops.pipeline.loading import Loader
 from finops.reports.build import write_report
 from finops.reports.compute import compute_report
 from finops.reports.contexts import Report
 from finops.reports.html import render
 from finops.reports.money import exact_sum
 from finops.rules.catalogue import Catalogue
-from finops.warehouse.connection import Connection, connect
+from finops.warehouse.connection import Connection
 from finops.warehouse.landing import Landing
-from finops.warehouse.schema import migrate
 from reports.test_team_report import rendered
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 GOLDEN = Path(__file__).parent / "golden"
 TODAY = date(2026, 10, 26)
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text())
-FOLDERS = {"gcp-usd": "gcp/usd", "gcp-eur": "gcp/eur"}
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Connection, Landing]]:
-    """All demo bills, loaded and built."""
-    con = connect(None)
-    migrate(con)
-    landing = Landing(tmp_path_factory.mktemp("landing"))
-    loader = Loader(con, landing, Catalogue(), datetime(2026, 10, 26, 6, tzinfo=UTC))
-    for source in EXPECTED["sources"]:
-        report = loader.load_paths([FIXTURES / "deliveries" / FOLDERS.get(source, source)], source_id=source)
-        assert not report.problems
-    build(con, Catalogue(), FIXTURES / "workspace" / "mappings", TODAY)
-    yield con, landing
-    con.close()
 
 
 def test_totals_are_those_of_the_generator_to_the_last_digit(demo: tuple[Connection, Landing]) -> None:
