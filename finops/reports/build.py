@@ -13,7 +13,7 @@ from typing import Any
 
 from finops.errors import UsageError
 from finops.periods import Period
-from finops.reports.compute import TITLES, compute_report
+from finops.reports.compute import TITLES, compute_report, query_ids
 from finops.reports.contexts import Brand, Report
 from finops.reports.csv import to_csv
 from finops.reports.html import render
@@ -117,7 +117,7 @@ def write_report(
     places: dict[str, str] = {}
     problems: list[str] = []
     with looking_through(con) as lens:
-        lens.add_up([period.previous().start, period.start, period.end], _words(catalogue))
+        lens.add_up([period.previous().start, period.start, period.end], _words(catalogue, name))
         company = compute_report(con, catalogue, period, today, name=name, brand=options.brand, as_of=as_of, lens=lens)
         for team in _teams(company, options):
             lens.narrow(team.id)
@@ -152,9 +152,10 @@ def _teams(company: Report, options: Options) -> list[Team]:
     return [known.get(each, Team(each)) for each in sorted(set(named))]
 
 
-def _words(catalogue: Catalogue) -> set[str]:
-    """Every word of the analyses: among them the columns that they ask for."""
-    return {word for query in catalogue.layer("analyses") for word in re.findall(r"\w+", query.body)}
+def _words(catalogue: Catalogue, name: str) -> set[str]:
+    """Every word of the queries of a team's report: among them the columns that they ask for."""
+    bodies = (catalogue.get(query_id, "analyses").body for query_id in query_ids(name, of_team=True))
+    return {word for body in bodies for word in re.findall(r"\w+", body)}
 
 
 def _files(report: Report, options: Options, problems: list[str]) -> dict[str, bytes]:

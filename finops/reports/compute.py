@@ -60,7 +60,7 @@ def compute_report(
     """
     plans = [plan for plan in PLANS if not (team and plan.whole_company)]
     theirs = {result.query.id: result for result in company.results} if company else {}
-    results = _results(con, catalogue, plans, name, period, today, team, theirs, lens)
+    results = _results(con, catalogue, name, period, today, team, theirs, lens)
     everybodys = theirs or results
     currencies = _currencies(results, company)
     colour = tints([*_teams(results), *_teams(theirs)], brand)
@@ -142,10 +142,16 @@ def command(result: Result, team: str = "") -> str:
     return f"finops analyze {result.query.id}{period}{f' --team {shlex.quote(team)}' if team else ''}"
 
 
+def query_ids(name: str, *, of_team: bool) -> list[str]:
+    """The queries of a report, in the order in which they are run."""
+    extra = {*TREND_QUERIES, *(MONTHLY_QUERIES if name == "monthly" else ())}
+    extra |= set() if of_team else {*DAILY_QUERIES, *COVERAGE_QUERIES}
+    return sorted({plan.query_id for plan in PLANS if not (of_team and plan.whole_company)} | extra)
+
+
 def _results(
     con: Connection,
     catalogue: Catalogue,
-    plans: Sequence[Plan],
     name: str,
     period: Period,
     today: date,
@@ -153,14 +159,8 @@ def _results(
     company: Mapping[str, Result],
     lens: Lens | None,
 ) -> dict[str, Result]:
-    extra = {
-        *TREND_QUERIES,
-        *(MONTHLY_QUERIES if name == "monthly" else ()),
-        *(() if team else (*DAILY_QUERIES, *COVERAGE_QUERIES)),
-    }
-    ids = sorted({plan.query_id for plan in plans} | extra)
     results = {}
-    for query_id in ids:
+    for query_id in query_ids(name, of_team=bool(team)):
         if query_id in _EVERYBODYS and query_id in company:
             results[query_id] = company[query_id]
             continue

@@ -70,6 +70,9 @@ class Lens:
         )
         self._view("ledger.charge", f"FROM {self._warehouse}.ledger.charge")
         self._view("ledger.days", f"FROM {_LENS}.added.days")
+        self._view(
+            "ledger.reach", f"SELECT BillingCurrency, min(day) AS first_day FROM {_LENS}.added.days GROUP BY ALL"
+        )
         self._has_sums = True
 
     def narrow(self, team: str) -> None:
