@@ -202,6 +202,13 @@ def _allocate(
 def _find(
     con: Connection, catalogue: Catalogue, params: Params, today: date, journal: FindingsJournal | None
 ) -> list[RuleOutcome]:
+    readers = [
+        *catalogue.layer("findings"),
+        *(query for query in catalogue.layer("checks") if "findings." in query.body),
+    ]
+    if not readers and not journal:  # then nobody reads what is gathered for the rules
+        con.execute("DELETE FROM findings.findings")
+        return []
     outcomes = find(con, catalogue, params, today)
     if journal:
         follow(con, journal.before(today), [query.id for query in catalogue.layer("findings")], today)
