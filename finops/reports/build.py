@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 
 from finops.errors import UsageError
 from finops.periods import Period
-from finops.reports.compute import TITLES, compute_report, query_ids
+from finops.reports.compute import TITLES, compute_report
 from finops.reports.contexts import Brand, Report
 from finops.reports.csv import to_csv
 from finops.reports.html import render
@@ -117,7 +116,7 @@ def write_report(
     places: dict[str, str] = {}
     problems: list[str] = []
     with looking_through(con) as lens:
-        lens.add_up([period.previous().start, period.start, period.end], _words(catalogue, name))
+        lens.add_up([period.previous().start, period.start, period.end])
         company = compute_report(con, catalogue, period, today, name=name, brand=options.brand, as_of=as_of, lens=lens)
         for team in _teams(company, options):
             lens.narrow(team.id)
@@ -150,12 +149,6 @@ def _teams(company: Report, options: Options) -> list[Team]:
             tuple(str(row["Team"]) for row in spent.records() if row["Team"] != "unallocated") if options.teams else ()
         )
     return [known.get(each, Team(each)) for each in sorted(set(named))]
-
-
-def _words(catalogue: Catalogue, name: str) -> set[str]:
-    """Every word of the queries of a team's report: among them the columns that they ask for."""
-    bodies = (catalogue.get(query_id, "analyses").body for query_id in query_ids(name, of_team=True))
-    return {word for body in bodies for word in re.findall(r"\w+", body)}
 
 
 def _files(report: Report, options: Options, problems: list[str]) -> dict[str, bytes]:

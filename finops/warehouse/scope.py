@@ -14,7 +14,7 @@ shares, to the last digit: what is cut off before dividing is added up too (``wa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
@@ -49,16 +49,10 @@ class Lens:
         self._warehouse = _quoted(database)
         self._team = ""
         self._has_sums = self._shows_sums = False
-        self._wanted: tuple[str, ...] = ()
 
-    def add_up(self, limits: Sequence[date], wanted: Collection[str]) -> None:
-        """Add charges up between these days, weeks and months. Seen after ``show(added_up=True)``.
-
-        Args:
-            wanted: the columns that are asked for. A team's sums have no others, but what makes them shares.
-        """
+    def add_up(self, limits: Sequence[date]) -> None:
+        """Add charges up between these days, weeks and months. Seen after ``show(added_up=True)``."""
         con = self._con
-        self._wanted = tuple(name for name, _ in charge_columns() if name in {*wanted, "BillingCurrency"})
         con.execute("CREATE SCHEMA IF NOT EXISTS added")
         con.execute(f"CREATE OR REPLACE TABLE added.days AS FROM {self._warehouse}.ledger.days")
         con.execute(_SPANS, {"limits": list(limits)})
@@ -79,13 +73,7 @@ class Lens:
         """From now on the tables are this team's; everybody's, if it is empty."""
         self._team = team
         if self._has_sums and team:
-            own = {
-                name: sql for name, sql in _columns(()) if name in (*self._wanted, "ChargePeriodStart", "x_ChargeCount")
-            }
-            self._con.execute(
-                f"CREATE OR REPLACE TABLE added.mine AS SELECT {_named(own.items())}, {_SHARES} "
-                f"FROM (FROM added.share WHERE Team = {_text(team)}) AS c {_JOINED}"
-            )
+            self._con.execute(f"CREATE OR REPLACE TABLE added.mine AS FROM added.share WHERE Team = {_text(team)}")
         self._look()
 
     def show(self, *, added_up: bool) -> None:
@@ -98,15 +86,13 @@ class Lens:
         whole, mine = self._warehouse, f"WHERE Team = {_text(self._team)}" if self._team else ""
         if not self._shows_sums:
             shares, charges = f"FROM {whole}.allocation.charges {mine}", f"FROM {whole}.focus.cost_and_usage"
-        elif not self._team:
-            shares = f"SELECT {_named(_columns(()))}, {_SHARES} FROM {_LENS}.added.share AS c {_JOINED}"
-            charges = f"SELECT {_named(_columns(_SUMMED))} FROM {_LENS}.added.charge AS c {_JOINED}"
         else:
-            shares = f"FROM {_LENS}.added.mine"
+            table = "mine" if self._team else "share"
+            shares = f"SELECT {_named(_columns(()))}, {_SHARES} FROM {_LENS}.added.{table} AS c {_JOINED}"
+            charges = f"SELECT {_named(_columns(_SUMMED))} FROM {_LENS}.added.charge AS c {_JOINED}"
         if self._team:
-            known = (*self._wanted, *_PARTS, "ChargePeriodStart", "x_ChargeCount") if self._shows_sums else None
-            parts = (_part(name) for name, _ in charge_columns() if known is None or name in known)
-            charges = f"SELECT {', '.join(parts)} FROM {_LENS}.allocation.charges"
+            parts = ", ".join(_part(name) for name, _ in charge_columns())
+            charges = f"SELECT {parts} FROM {_LENS}.allocation.charges"
         self._view("allocation.charges", shares)
         self._view("focus.cost_and_usage", charges)
         for name in _FINDINGS:
@@ -118,7 +104,7 @@ class Lens:
     def put(self) -> None:
         """Set it before the warehouse."""
         con = self._con
-        con.execute(f"ATTACH ':memory:' AS {_LENS} (READ_WRITE)")
+        con.execute(f"ATTACH ':memory:' AS {_LENS} (READ_WRITE, COMPRESS)")
         database = {"name": con.execute("SELECT current_database()").fetchall()[0][0]}
         relations = con.execute(_RELATIONS, database).fetchall()
         for schema in sorted({schema for schema, _ in relations}):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 
 import pytest
@@ -18,7 +17,6 @@ TODAY = date(2026, 10, 26)
 CATALOGUE = Catalogue()
 QUERIES = [query for query in CATALOGUE.layer("analyses") if query.extra.get("grain") == "period"]
 PERIODS = ["2026-W43", "2026-09", "2026-10-03/2026-10-09"]
-COLUMNS = {word for query in QUERIES for word in re.findall(r"\w+", query.body)}
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def answers(
 def test_what_is_added_up_says_the_same(con: Connection, period: str, team: str) -> None:
     parsed = parse_period(period, TODAY)
     with looking_through(con) as lens:
-        lens.add_up([parsed.previous().start, parsed.start, parsed.end], COLUMNS)
+        lens.add_up([parsed.previous().start, parsed.start, parsed.end])
         fast, slow = (answers(con, lens, period, team, added_up=each) for each in (True, False))
     for query_id, rows in slow.items():
         assert fast[query_id] == rows, query_id
