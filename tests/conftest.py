@@ -36,13 +36,14 @@ LONG = (
     "test_after_each_of_twelve_weekly_runs",
     "test_the_weekly_job",
     "test_kill_dash_nine_while",
-    "test_verdicts_are_what_is_true",
 )
+LONG_FILES = ("test_fleet.py",)
+"""Whose tests share what takes long to make: they stay together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: at the end one worker would wait for the other."""
-    items.sort(key=lambda item: not item.name.startswith(LONG))
+    items.sort(key=lambda item: not (item.name.startswith(LONG) or item.path.name in LONG_FILES))
 
 
 def pytest_collection_finish() -> None:
