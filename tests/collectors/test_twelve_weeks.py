@@ -118,8 +118,10 @@ def loads(workspace: Workspace) -> set[tuple[str, str, date]]:
 def leaks(workspace: Workspace, said: str) -> list[str]:
     """Where a secret can be read: in a file of the workspace, in a table, in what was said."""
     places = {str(path): path.read_bytes() for path in workspace.folder.rglob("*") if path.is_file()}
-    for schema, table in workspace.query("SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"):
-        places[f"{schema}.{table}"] = repr(workspace.query(f'SELECT * FROM "{schema}"."{table}"')).encode()
+    with workspace.warehouse() as con:
+        tables = con.execute("SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+        for schema, table in tables:
+            places[f"{schema}.{table}"] = repr(con.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()).encode()
     places["the output"] = said.encode()
     return [
         f"{name} in {place}"
