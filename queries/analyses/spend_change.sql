@@ -53,12 +53,7 @@ sums AS (                   -- each SKU of each resource in the two periods, whe
         coalesce(charges.SkuId, charges.x_UsageType, charges.SkuMeter) AS sku,
         charges.ConsumedUnit AS unit,
         charges.BillingCurrency,
-        max(coalesce(charges.part,
-                     CASE WHEN charges.ResourceName = 'default'      -- a Studio app: its space or user says more
-                          THEN NULLIF(regexp_extract(charges.ResourceId, '([^/:]+/[^/:]+)/default$', 1), '')
-                          WHEN regexp_full_match(charges.ResourceName, '[0-9]{1,2}')     -- a model's version
-                          THEN regexp_extract(charges.ResourceId, '([^/]+)$', 1) END,
-                     charges.ResourceName)) AS ResourceName,
+        max(coalesce(charges.part, charges.ResourceName)) AS bill_name,
         max(CASE WHEN charges.part IS NULL THEN charges.x_WorkloadKind END) AS WorkloadKind,
         coalesce(sum(AllocatedEffectiveCost) FILTER (is_current), 0) AS cost,
         coalesce(sum(AllocatedEffectiveCost) FILTER (NOT is_current), 0) AS cost_before,
@@ -72,6 +67,16 @@ sums AS (                   -- each SKU of each resource in the two periods, whe
     WHERE reach.first_day <= CAST($previous_start AS DATE)
     GROUP BY ALL
 ),
+better AS (                 -- a name that says which one it is
+    SELECT
+        *,
+        CASE WHEN bill_name = 'default'                             -- a Studio app: its space or user says more
+                  THEN coalesce(NULLIF(regexp_extract(ResourceId, '([^/:]+/[^/:]+)/default$', 1), ''), bill_name)
+             WHEN length(bill_name) <= 2 AND regexp_full_match(bill_name, '[0-9]+')       -- a model's version
+                  THEN regexp_extract(ResourceId, '([^/]+)$', 1)
+             ELSE bill_name END AS ResourceName
+    FROM sums
+),
 resources AS (
     SELECT
         Team,
@@ -83,7 +88,7 @@ resources AS (
         -- what ran in one of the periods only, and whose name ends in a date or a number, is one of a series
         CASE WHEN NOT (bool_or(is_now) AND bool_or(was_before))
              THEN NULLIF(regexp_replace(max(ResourceName), '[-_.][0-9]{6,}$', '-*'), max(ResourceName)) END AS series
-    FROM sums
+    FROM better
     GROUP BY Team, ServiceName, ResourceId, BillingCurrency
 ),
 lines AS (
@@ -94,7 +99,7 @@ lines AS (
 ),
 named AS (
     SELECT
-        sums.* EXCLUDE (ResourceName, WorkloadKind, ResourceId),
+        sums.* EXCLUDE (bill_name, WorkloadKind, ResourceId),
         CASE WHEN lines.is_series THEN lines.series ELSE lines.ResourceName END AS ResourceName,
         CASE WHEN NOT lines.is_series THEN sums.ResourceId END AS ResourceId,
         lines.WorkloadKind

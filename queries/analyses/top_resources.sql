@@ -39,11 +39,7 @@ WITH charges AS (           -- of what is divided, a team sees its part of the p
 shares AS (                 -- each share of a charge in the two periods
     SELECT
         coalesce(part, ResourceId) AS ResourceId,
-        coalesce(part,
-                 CASE WHEN ResourceName = 'default'      -- a Studio app: its space or user says more
-                      THEN NULLIF(regexp_extract(ResourceId, '([^/:]+/[^/:]+)/default$', 1), '')
-                      WHEN regexp_full_match(ResourceName, '[0-9]{1,2}')     -- a model's version
-                      THEN regexp_extract(ResourceId, '([^/]+)$', 1) END, ResourceName) AS resource_name,
+        coalesce(part, ResourceName) AS bill_name,
         CASE WHEN part IS NULL THEN x_WorkloadKind END AS workload_kind,
         ServiceName,
         owner AS Team,
@@ -56,7 +52,7 @@ shares AS (                 -- each share of a charge in the two periods
 sums AS (
     SELECT
         ResourceId, ServiceName, Team,
-        max(resource_name) AS ResourceName,
+        max(bill_name) AS bill_name,
         max(workload_kind) AS WorkloadKind,
         BillingCurrency,
         coalesce(sum(cost) FILTER (is_current), 0) AS EffectiveCost,
@@ -78,7 +74,12 @@ folded AS (                 -- what is small has no name of its own
         CASE WHEN is_large THEN ResourceId END AS ResourceId,
         CASE WHEN is_large THEN ServiceName END AS ServiceName,
         Team,
-        CASE WHEN is_large THEN ResourceName END AS ResourceName,
+        CASE WHEN NOT is_large THEN NULL
+             WHEN bill_name = 'default'                             -- a Studio app: its space or user says more
+                  THEN coalesce(NULLIF(regexp_extract(ResourceId, '([^/:]+/[^/:]+)/default$', 1), ''), bill_name)
+             WHEN length(bill_name) <= 2 AND regexp_full_match(bill_name, '[0-9]+')       -- a model's version
+                  THEN regexp_extract(ResourceId, '([^/]+)$', 1)
+             ELSE bill_name END AS ResourceName,
         CASE WHEN is_large THEN WorkloadKind END AS WorkloadKind,
         BillingCurrency,
         EffectiveCost, BilledCost, previous_cost, is_large
