@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-collect bench-idle docs sample-report clean
+.PHONY: demo test lint bench bench-collect bench-idle bench-report docs sample-report clean
 
 demo: .venv/ready      ## Set up, run the weekly job on the bundled fixtures; the last line names the report
 	@rm -rf demo && cp -R fixtures/workspace demo
@@ -21,6 +21,9 @@ bench: .venv/ready-dev ## Load and build 10 million rows, as a ratio to plain Du
 
 bench-collect: .venv/ready-dev ## Collect from a simulated S3: memory against the size of the bill, and a run with nothing new
 	$(BIN)/python -m benchmarks.collect
+
+bench-report: .venv/ready-dev ## The weekly report of 40 teams from 10 million charges
+	$(BIN)/python -m benchmarks.report
 
 bench-idle: .venv/ready-dev ## Find what is idle of 20,000 resources, from 28.8 million measured hours
 	$(BIN)/python -m benchmarks.idle
