@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from finops.errors import UsageError
+from finops.errors import UsageError, naming
 from finops.periods import Period
 from finops.reports.compute import TITLES, compute_report
 from finops.reports.contexts import Brand, Report
@@ -115,7 +116,9 @@ def write_report(
     files: dict[str, bytes] = {}
     places: dict[str, str] = {}
     problems: list[str] = []
-    with looking_through(con) as lens:
+    written: list[tuple[str, Team, Report, Future[dict[str, bytes]]]] = []
+    # a team's files are written while the next one's questions are answered
+    with looking_through(con) as lens, ThreadPoolExecutor(1) as writer:
         lens.add_up([period.previous().start, period.start, period.end])
         company = compute_report(con, catalogue, period, today, name=name, brand=options.brand, as_of=as_of, lens=lens)
         for team in _teams(company, options):
@@ -125,10 +128,12 @@ def write_report(
                 team_name=team.name, as_of=as_of, lens=lens,
             )  # fmt: skip
             place = f"teams/{slugs([team.id])[team.id]}"
-            mine = _files(report, options, problems)
-            mine["manifest.json"] = to_json(manifest(report, company, origins, mine, team.owner))
-            files |= {f"{place}/{each}": content for each, content in mine.items()}
+            written.append((place, team, report, writer.submit(_files, report, options, problems)))
             places[team.id] = place
+    for place, team, report, made in written:
+        mine = made.result()
+        mine["manifest.json"] = to_json(manifest(report, company, origins, mine, team.owner))
+        files |= {f"{place}/{each}": content for each, content in mine.items()}
     files |= _files(company, options, problems)
     files["manifest.json"] = to_json(manifest(company, company, origins, files))
     folder = output_dir / company.slug
@@ -179,7 +184,8 @@ def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
         fresh.mkdir()
         for name, content in sorted(files.items()):
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            (fresh / name).write_bytes(content)
+            with naming(folder / name):
+                (fresh / name).write_bytes(content)
         if folder.exists():
             folder.rename(old)
         try:
