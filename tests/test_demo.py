@@ -126,3 +126,22 @@ def test_findings_can_be_filtered(done: Workspace) -> None:
         assert re.search(
             rf"^{currency}: \d+ idle or underused, [\d,.]+ a month; ending them saves [\d,.]+", table.err, re.M
         )
+
+
+def test_every_table_of_the_report_is_what_its_command_answers(done: Workspace) -> None:
+    """The page, the CSV beside it and ``finops analyze`` say the same: the company's and a team's."""
+    folder = done.folder / "reports" / "weekly-2026-W43"
+    for place in (folder, folder / "teams" / "ml-research"):
+        page = (place / "index.html").read_text()
+        commands = set(re.findall(r"<code>(finops analyze [^<]+)</code>", page))
+        assert len(commands) > 10
+        for command in commands:
+            query, *options = command.removeprefix("finops analyze ").split()
+            answer = done.finops("--today", "2026-10-26", "analyze", query, *options, "--format", "csv")
+            assert answer.out.replace("\r\n", "\n") == (place / f"{query}.csv").read_text().replace("\r\n", "\n"), command
+
+
+def test_a_team_that_there_is_not(done: Workspace) -> None:
+    answer = done.finops("analyze", "spend_by_service", "--team", "vison")
+    assert answer.exit_code == 2
+    assert "there is no team 'vison'; did you mean 'vision'?" in answer.err
