@@ -5,6 +5,10 @@ Every error has a *slug* (a heading in ``docs/messages.md``) and the exit code t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class FinopsError(Exception):
     """The base of every error that a user can meet.
@@ -134,3 +138,14 @@ class InternalError(FinopsError):
 
     exit_code = 1
     slug = "internal"
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What cannot be written in the block says where: of a full disk the system says no name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise

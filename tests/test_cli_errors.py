@@ -11,8 +11,12 @@ import time
 import tomllib
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import Workspace, focus_csv
+
+from finops.cli.failures import known
+from finops.errors import naming
 
 SLOW = "SELECT count(*) FROM range(10000000) AS a, range(100000) AS b WHERE a.range * b.range % 7 = 3"
 
@@ -109,6 +113,20 @@ def test_a_full_disk_is_said(loaded: Workspace, monkeypatch: pytest.MonkeyPatch)
     code, err = _with_error(loaded, monkeypatch, OSError(28, "No space left on device", "/data/out.csv"))
     assert code == 2
     assert err.startswith("error: /data/out.csv: the disk is full\n  Make room")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_is_full_while_writing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught, naming(tmp_path / "journal.jsonl"), Path("/dev/full").open("ab") as file:
+        file.write(b"a line")
+    assert str(known(caught.value)).startswith(f"{tmp_path / 'journal.jsonl'}: the disk is full")
+
+
+def test_a_commit_without_room_is_no_fault_of_the_data_or_of_finops() -> None:
+    said = 'TransactionContext Error: Failed to commit: Could not write file "/data/finops.duckdb.wal": No space left on device'
+    assert str(known(duckdb.TransactionException(said))).startswith(
+        "/data/finops.duckdb.wal: the disk is full\n  Make room"
+    )
 
 
 def test_a_configuration_that_is_not_utf8_is_said(workspace: Workspace) -> None:

@@ -283,6 +283,19 @@ def test_a_log_that_is_not_wanted_is_not_written(workspace: Workspace) -> None:
     assert not (workspace.folder / "finops.log").exists()
 
 
+def test_mail_that_cannot_be_noted_is_exit_5_and_the_report_is_there(done: Workspace) -> None:
+    mail = """[mail]
+from = "finops@example.com"
+smtp = { host = "localhost", port = 9, security = "none" }
+recipients = [{ to = ["cfo@example.com"] }]
+"""
+    done.write("finops.toml", CONFIG + mail)
+    done.write("outbox", "no folder")
+    result = done.finops(*MONDAY, "run")
+    assert (result.exit_code, Path(result.out.splitlines()[-1]).parent.name) == (5, WEEK)
+    assert f"error: {done.folder / 'outbox'}: file exists" in result.err
+
+
 def test_nothing_in_a_text_looks_like_a_line_of_the_log(tmp_path: Path) -> None:
     app = App(quiet=True)
     with runlog.logged(app, tmp_path / "finops.log"):
@@ -298,7 +311,7 @@ def test_names_from_outside_are_harmless_in_metrics(tmp_path: Path) -> None:
     odd = 'a"b\\c\nfinops_spend 1'
     manifest = {
         "report": "weekly", "period": {"name": "2026-W40"},
-        "totals": [{"currency": odd, "effective_cost": "12.50"}, {"currency": "EUR", "effective_cost": None}],
+        "totals": [{"currency": odd, "effective_cost": "12.50"}, {"currency": "EUR", "effective_cost": ""}],
         "reconciliation": [{"currency": "USD", "difference": "-0.01"}, {"currency": "EUR", "difference": None}],
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -171,7 +171,7 @@ def _note_totals(app: App, folders: Sequence[Path]) -> None:
     for folder in folders:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         totals = ", ".join(
-            f"{each['currency'] or 'no currency'} {each['effective_cost']}" for each in manifest["totals"]
+            f"{each['currency'] or 'no currency'} {each['effective_cost'] or 'unknown'}" for each in manifest["totals"]
         )
         app.note("info", f"report {folder.name}: effective cost {totals or 'none'}")
         for warning in manifest["warnings"]:
@@ -180,6 +180,7 @@ def _note_totals(app: App, folders: Sequence[Path]) -> None:
 
 def _deliver(app: App, folders: Sequence[Path], done: Done) -> bool:
     """Mail the reports, then tell the chats. Did anything of it fail?"""
+    from finops.cli.failures import known
     from finops.cli.send import send_reports
     from finops.delivery.notify import notify
 
@@ -188,8 +189,8 @@ def _deliver(app: App, folders: Sequence[Path], done: Done) -> bool:
         for line in done.mails.lines:
             app.note("info", line)
         failed = done.mails.exit_code != 0
-    except FinopsError as error:
-        app.error(error)
+    except (FinopsError, OSError) as error:
+        app.error(known(error))
         failed = True
     workspace = app.workspace
     done.told = notify(

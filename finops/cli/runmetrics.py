@@ -21,6 +21,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from finops import __version__
+from finops.errors import naming
 from finops.reports.analyses import run_analysis
 from finops.reports.money import exact_sum
 
@@ -89,13 +90,13 @@ class Metrics:
         for folder in folders:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             for total in manifest["totals"]:
-                if total["effective_cost"] is not None:
+                if total["effective_cost"]:
                     self._set(
                         "finops_spend", "EffectiveCost of a report's period.", Decimal(total["effective_cost"]),
                         currency=_currency(total["currency"]), period=manifest["period"]["name"], report=manifest["report"],
                     )  # fmt: skip
             for each in manifest["reconciliation"]:
-                if each["difference"] is not None:
+                if each["difference"]:
                     currency = _currency(each["currency"])
                     differences[currency] = max(
                         differences.get(currency, Decimal(0)), Decimal(each["difference"]), key=abs
@@ -128,7 +129,8 @@ class Metrics:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")  # of another ending: the collector does not read it
         try:
-            fresh.write_bytes(self.text())
+            with naming(path):
+                fresh.write_bytes(self.text())
             fresh.chmod(0o644)
             fresh.replace(path)
         finally:

@@ -131,10 +131,16 @@ def _anybody(app: App) -> bool:
 
 def _folders(app: App, given: Path | None, to: Sequence[str]) -> list[ReportFolder]:
     """The folder that was named, else the newest of each report that somebody gets."""
-    from finops.delivery.folder import newest, read_folder
+    from finops.delivery.folder import MANIFEST, newest, read_folder
     from finops.delivery.recipients import reports_named
 
     if given is not None:
+        if not (given / MANIFEST).is_file():
+            raise UsageError(
+                "is no report's folder: it has no manifest.json",
+                where=str(given),
+                next_step="Give one such as reports/weekly-2026-W43; finops report writes them.",
+            )
         return [read_folder(given)]
     config = app.workspace.config
     reports = app.workspace.path(config.reports.path)

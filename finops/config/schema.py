@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from finops.config.chargeback import Chargeback
 from finops.config.mail import Mail, Notify, ReportName
 from finops.config.section import Section
 from finops.config.sources import AnySource
 
-Colour = Annotated[str, Field(pattern=r"^(#[0-9a-fA-F]{6})?$")]
+
+def _colour(text: str) -> str:
+    if not re.fullmatch(r"(#[0-9a-fA-F]{6})?", text):
+        raise ValueError(f"'{text}' is no colour: write #rrggbb, such as #2f6fb2")
+    return text
+
+
+Colour = Annotated[str, AfterValidator(_colour)]
 
 
 class Company(Section):

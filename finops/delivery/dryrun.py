@@ -13,7 +13,7 @@ from finops.delivery.message import Sender, compose
 from finops.delivery.outbox import Outbox
 from finops.delivery.post import correction_of
 from finops.delivery.recipients import Posting
-from finops.errors import MailError
+from finops.errors import MailError, naming
 
 FOLDER = "dry-run"
 
@@ -43,7 +43,8 @@ def write_mails(outbox: Outbox, mails: Iterable[Posting], sender: Sender, now: d
             continue
         path = outbox.folder / FOLDER / safe_name(posting.folder.slug) / f"{safe_name(posting.to.lower())}.eml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(mail.content)
+        with naming(path):
+            path.write_bytes(mail.content)
         written.append(Written(posting, path, None, mail.left_out, correction is not None))
     return written
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from finops.delivery.folder import Totals, read_totals
-from finops.errors import OutboxError
+from finops.errors import OutboxError, naming
 
 JOURNAL = "journal.jsonl"
 ATTEMPTS, DAYS = 10, 14
@@ -140,7 +140,7 @@ class Outbox:
         fresh = not self.path.exists()
         whole = b"" if fresh else self._mended()
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
+        with naming(self.path), self.path.open("ab") as file:
             file.write(whole + (_text(entry) + "\n").encode())
             file.flush()
             os.fsync(file.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,9 @@ _CONTROLS = {
     **dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), 0xFFFD),
 }
 """What a name may hold and no page can show has a sign in its place: ``\N{SYMBOL FOR NULL}`` for a NUL."""
+
+
+_MEND = "Correct the template, or move it away: ours then takes its place."
 
 
 @cache
@@ -74,10 +78,23 @@ def render(report: Report, template: str = "weekly.html", overlay: Path | None =
         raise ConfigError(
             f"the template uses what is not there: {error.message}",
             where=_place(error, template),
-            next_step="A template has 'report'; finops/reports/contexts.py (Report) names its fields.",
+            next_step="docs/templates.md names all that a template has.",
         ) from error
     except TemplateError as error:
-        raise ConfigError(f"the template cannot be rendered: {error.message}", where=_place(error, template)) from error
+        raise ConfigError(
+            f"the template cannot be rendered: {error.message}", where=_place(error, template), next_step=_MEND
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"a template is not UTF-8 ({error.reason})", where=str(overlay or shipped_templates()), next_step=_MEND
+        ) from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        place = _place(error, template)
+        if overlay is None or not place.startswith(f"{overlay}{os.sep}"):
+            raise  # ours, or what it calls
+        raise ConfigError(
+            f"the template cannot be rendered: {type(error).__name__}: {error}", where=place, next_step=_MEND
+        ) from error
     page = page.translate(_CONTROLS)
     if template.endswith(".txt"):
         return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", page)).strip("\n") + "\n"

@@ -110,8 +110,13 @@ def out_of_room(error: Exception) -> FinopsError | None:
             "there is not enough memory for this load",
             next_step="Raise memory_limit under [warehouse] in finops.toml. Nothing was changed.",
         )
-    if isinstance(error, duckdb.IOException) and "No space left" in str(error):
-        return FinopsError("the disk is full", next_step="Make room and run the command again. Nothing was changed.")
+    if isinstance(error, duckdb.Error) and "No space left" in str(error):  # a commit says it as a TransactionException
+        file = re.search(r'file "([^"]+)"', str(error))
+        return FinopsError(
+            "the disk is full",
+            where=file[1] if file else "",
+            next_step="Make room and run the command again. Nothing was changed.",
+        )
     return None
 
 

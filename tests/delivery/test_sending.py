@@ -409,3 +409,10 @@ def test_what_init_writes_about_mail_works_once_it_is_no_comment() -> None:
     mail = Config.model_validate(tomllib.loads(block)).mail
     assert mail.smtp
     assert [some.team for some in mail.recipients] == ["", "search"]
+
+
+def test_a_folder_that_is_no_reports_is_wrong_usage(workspace: Workspace, office: Office) -> None:
+    configure(workspace, office)
+    result = workspace.finops("send", "reports/typo", "--to", "cfo@example.com")
+    assert (result.exit_code, office.mails) == (2, [])
+    assert "reports/typo: is no report's folder" in result.err

@@ -234,6 +234,23 @@ def test_the_example_of_the_docs_works(printed: Mapping[str, Any], overlay: Path
 
 
 @pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (b"one\n{{ 1 / 0 }}", r"weekly\.html:2: the template cannot be rendered: ZeroDivisionError"),
+        (b"{{ report.title + 1 }}", r"weekly\.html:1: the template cannot be rendered: TypeError"),
+        (b"caf\xe9", r"templates: a template is not UTF-8"),
+    ],
+)
+def test_what_goes_wrong_in_a_users_template_is_said_with_its_place(
+    template: bytes, said: str, printed: Mapping[str, Any], overlay: Path
+) -> None:
+    (overlay / "weekly.html").write_bytes(template)
+    with pytest.raises(ConfigError) as caught:
+        show(printed, "weekly.html", overlay)
+    assert re.search(said.replace("templates:", re.escape(f"{overlay}:")), str(caught.value))
+
+
+@pytest.mark.parametrize(
     "place",
     [
         "../secret.txt",
