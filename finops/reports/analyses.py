@@ -43,11 +43,22 @@ class Result:
 
     def records(self) -> list[dict[str, Any]]:
         """The rows by column name. A bill that names no currency is in a group of its own, which is called ''."""
-        records = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        records: list[dict[str, Any]] = [_Row(self, row) for row in self.rows]
         for record in records:
             if "BillingCurrency" in record:
                 record["BillingCurrency"] = record["BillingCurrency"] or ""
         return records
+
+
+class _Row(dict[str, Any]):
+    """A row by column name. A column that it lacks is the query's fault, and the error says so."""
+
+    def __init__(self, result: Result, row: Sequence[Any]) -> None:
+        super().__init__(zip(result.columns, row, strict=True))
+        self._result = result
+
+    def __missing__(self, name: str) -> Any:
+        return self._result.column(name)
 
 
 def bind(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from finops.periods import Period
 from finops.reports.contexts import Balance, Book
 
 Record = Mapping[str, Any]
@@ -18,6 +19,8 @@ def warnings(
     checks: Sequence[Record],
     as_of: datetime | None,
     team: str,
+    period: Period,
+    begins: date | None,
 ) -> tuple[str, ...]:
     """The gravest first. Of the company's books a team is told whether they match, and no amount; of its checks nothing."""
     return (
@@ -25,6 +28,7 @@ def warnings(
         *_unbalanced(balances, team),
         *(f"{book.currency}: this page is {book.difference.exact} apart from the company's report."
           for book in books if book.matches is False),
+        *_unknown_days(period, begins),
         *_source_warnings(sources),
         *_grades(sources),
         *(() if team else _check_warnings(checks)),
@@ -45,6 +49,14 @@ def _as_of(moment: datetime | None) -> list[str]:
         "below ask today's ledger."
     )
     return [sentence]
+
+
+def _unknown_days(period: Period, begins: date | None) -> list[str]:
+    if begins is None or not period.start < begins < period.end:
+        return []
+    days = (begins - period.start).days
+    first = f"the first {days} of {period.days} days are" if days > 1 else f"the first of {period.days} days is"
+    return [f"The ledger begins on {begins.day} {begins:%B %Y}: {first} not in this report."]
 
 
 def _source_warnings(sources: Sequence[Record]) -> list[str]:

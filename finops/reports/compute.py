@@ -64,7 +64,8 @@ def compute_report(
     everybodys = theirs or results
     currencies = _currencies(results, company)
     colour = tints([*_teams(results), *_teams(theirs)], brand)
-    days = compared_days(period, period.previous(), today)
+    begins = _begins(con)
+    days = compared_days(period, period.previous(), today, begins)
     fix = {} if team else fixes(results["near_miss_tags"], results["untagged_spend"], currencies, command)
     heads = headlines(results, currencies, colour, days, fix, _by_currency(company))
     balanced = balances(everybodys["reconciliation"], period, [each.currency for each in heads])
@@ -116,6 +117,8 @@ def compute_report(
             everybodys["data_checks"].records(),
             company.as_of if company else as_of,
             team,
+            period,
+            begins,
         ),
         trend_command=command(results["spend_weekly"], team),
         coverage_commands={}
@@ -129,6 +132,12 @@ def compute_report(
         late_sources=late(sources),
         as_of=company.as_of if company else as_of,
     )
+
+
+def _begins(con: Connection) -> date | None:
+    """The first day of which the ledger knows anything, in any currency."""
+    row = con.execute("SELECT min(first_day) FROM ledger.reach").fetchone()
+    return row[0] if row else None
 
 
 def _by_currency(company: Report | None) -> dict[str, Headline]:

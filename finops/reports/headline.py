@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -48,9 +49,10 @@ def headlines(
     )
 
 
-def compared_days(period: Period, previous: Period, today: Any) -> tuple[int, int]:
-    """What a comparison by the day divides by."""
-    return days_over(period, today), previous.days
+def compared_days(period: Period, previous: Period, today: date, begins: date | None = None) -> tuple[int, int]:
+    """What a comparison by the day divides by; of days before the ledger ``begins`` nothing is known."""
+    unknown = max((begins - period.start).days, 0) if begins else 0
+    return max(days_over(period, today) - unknown, 0), previous.days
 
 
 def _headline(
