@@ -54,7 +54,11 @@ def _address(ctx: click.Context, param: click.Parameter, value: tuple[str, ...])
     "--to", multiple=True, callback=_address, metavar="ADDR", help="To these instead of those in finops.toml."
 )
 @click.option("--dry-run", is_flag=True, help="Write the mails as .eml files instead; needs no server.")
-@click.option("--force", is_flag=True, help="Send again what was sent, may have been sent, or was given up.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Send again what was sent, may have been sent, or was given up: to all, or to those of --to.",
+)
 @click.option("--status", is_flag=True, help="What became of each mail until now; send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @pass_app

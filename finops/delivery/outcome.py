@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 State = Literal["sent", "refused", "failed", "unknown"]
+FORCE = (
+    "'finops send DIR --to ADDRESS --force' mails it again; without --to, all who get DIR's report get it once more."
+)
+"""What to do about a mail that finops does not repeat by itself."""
 
 
 @dataclass(frozen=True)

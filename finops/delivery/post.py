@@ -11,13 +11,12 @@ from typing import Literal, TypeVar
 from finops.delivery.folder import ReportFolder, Totals, read_folder
 from finops.delivery.message import Correction, Mail, Sender, ascii_address, changed, compose
 from finops.delivery.outbox import GIVEN_UP, SENDING, UNKNOWN, Entry, Key, Outbox, Standing
-from finops.delivery.outcome import Envelope, Outcome, Server, ServerTrouble
+from finops.delivery.outcome import FORCE, Envelope, Outcome, Server, ServerTrouble
 from finops.delivery.recipients import Posting
 from finops.errors import ConfigError, MailError
 
 Became = Literal["sent", "already sent", "changed", "unknown", "refused", "failed", "given up"]
 T = TypeVar("T")
-_FORCE = "'finops send --force' mails it again."
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Post:
             return self._unknown(standing, to, slug)
         if standing.given_up:
             return Result(
-                standing.last.key, to, slug, "given up", f"on {_time(standing.last.at)}: {standing.last.detail}", _FORCE
+                standing.last.key, to, slug, "given up", f"on {_time(standing.last.at)}: {standing.last.detail}", FORCE
             )
         if standing.waiting:
             return self._give_up(standing, to, slug, standing.last.detail) if standing.is_over(self.now()) else None
@@ -142,7 +141,7 @@ class Post:
             return None
         return Result(
             standing.last.key, to, slug, "changed", f"its totals have changed since it was mailed on {_time(standing.last.at)}",
-            "'finops send --force' mails it again; [mail] corrections = true does so by itself.",
+            f"[mail] corrections = true mails what has changed by itself. {FORCE}",
         )  # fmt: skip
 
     def _composed(self, posting: Posting, correction: Correction | None) -> Mail:
@@ -194,8 +193,8 @@ class Post:
     def _give_up(self, standing: Standing, to: str, slug: str, why: str) -> Result:
         tries = len(standing.tries)
         detail = f"after {tries} attempt{'s' if tries != 1 else ''} since {_time(standing.tries[0].at)}: {why}"
-        self.outbox.note(replace(standing.last, at=self.now(), state=GIVEN_UP, detail=detail, next_step=_FORCE))
-        return Result(standing.last.key, to, slug, "given up", detail, _FORCE)
+        self.outbox.note(replace(standing.last, at=self.now(), state=GIVEN_UP, detail=detail, next_step=FORCE))
+        return Result(standing.last.key, to, slug, "given up", detail, FORCE)
 
     def _unknown(self, standing: Standing, to: str, slug: str) -> Result:
         last = standing.last
@@ -203,7 +202,7 @@ class Post:
             what = f"the run that mailed it on {_time(last.at)} ended before it noted the answer: it may or may not have arrived"
             last = replace(last, at=self.now(), state=UNKNOWN, detail=what)
             self.outbox.note(last)
-        return Result(last.key, to, slug, "unknown", last.detail, f"Ask the recipient. {_FORCE}", last.message_id)
+        return Result(last.key, to, slug, "unknown", last.detail, f"Ask the recipient. {FORCE}", last.message_id)
 
     def _entry(self, posting: Posting, state: str, totals: Totals, message_id: str = "") -> Entry:
         path = posting.folder.path

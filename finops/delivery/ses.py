@@ -28,7 +28,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
 
 from finops.config.mail import Ses
 from finops.config.secrets import without_secrets
-from finops.delivery.outcome import SENT, Envelope, Outcome, ServerTrouble
+from finops.delivery.outcome import FORCE, SENT, Envelope, Outcome, ServerTrouble
 
 LIMIT = 40_000_000
 """Bytes that SES takes in one mail, the whole of it encoded."""
@@ -73,7 +73,7 @@ class SesService:
                 return Outcome(
                     "unknown",
                     f"the connection to {self.place} ended before it answered: {_said(error)}",
-                    "It may or may not have arrived: ask the recipient. 'finops send --force' mails it again.",
+                    f"It may or may not have arrived: ask the recipient. {FORCE}",
                 )
             except BotoCoreError as error:
                 raise self._trouble(error) from error
@@ -179,7 +179,7 @@ class SesService:
             return Outcome(
                 "unknown",
                 f"{self.place} failed: {said}",
-                "It may or may not arrive. 'finops send --force' mails it again.",
+                f"It may or may not arrive. {FORCE}",
             )
         return Outcome("refused", f"{self.place} refused the mail: {said}", "Check the address in [[mail.recipients]].")
 

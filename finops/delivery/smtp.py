@@ -12,7 +12,7 @@ from typing import Any
 
 from finops.config.mail import Smtp
 from finops.config.secrets import without_secrets
-from finops.delivery.outcome import SENT, Envelope, Outcome, ServerTrouble
+from finops.delivery.outcome import FORCE, SENT, Envelope, Outcome, ServerTrouble
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _LATER = "The next 'finops send' or 'finops run' tries again."
@@ -250,7 +250,7 @@ class SmtpServer:
         return Outcome(
             "unknown",
             f"the connection to {self.place} ended before it answered: {self._said(error)}",
-            "It may or may not have arrived: ask the recipient. 'finops send --force' mails it again.",
+            f"It may or may not have arrived: ask the recipient. {FORCE}",
         )
 
     def _answer(self, code: int, reply: bytes) -> str:

@@ -81,7 +81,8 @@ def test_changed_totals_are_said_and_mailed_where_asked(sent: Workspace, office:
         "cfo@example.com  weekly-2026-W43  changed since it was sent; not sent again\n",
     )
     assert "its totals have changed since it was mailed on 20" in said.err
-    assert "'finops send --force' mails it again" in said.err
+    assert "corrections = true mails what has changed" in said.err
+    assert "'finops send DIR --to ADDRESS --force' mails it again; without --to, all" in said.err
     assert len(office.mails) == 1
 
     configure(sent, office, more="corrections = true")
