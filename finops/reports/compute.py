@@ -67,11 +67,12 @@ def compute_report(
     begins = _begins(con)
     days = compared_days(period, period.previous(), today, begins)
     fix = {} if team else fixes(results["near_miss_tags"], results["untagged_spend"], currencies, command)
-    heads = headlines(results, currencies, colour, days, fix, _by_currency(company))
+    sources = results["sources_freshness"].records()
+    is_short = any(each["Status"] == "stale" for each in sources)
+    heads = headlines(results, currencies, colour, days, fix, _by_currency(company), is_short=is_short)
     balanced = balances(everybodys["reconciliation"], period, [each.currency for each in heads])
     matched = books(heads, team, theirs["spend_by_team"].records()) if company else ()
     company_matches = all_match([each.matches for each in balanced])
-    sources = results["sources_freshness"].records()
     return Report(
         name=name,
         title=title or TITLES[name],
@@ -104,9 +105,7 @@ def compute_report(
             currencies,
             colour,
         ),
-        sections={
-            plan.id: _section(plan, results[plan.query_id], currencies, colour, today, team, heads) for plan in plans
-        },
+        sections={plan.id: _section(plan, results[plan.query_id], currencies, colour, today, team) for plan in plans},
         balances=() if team else balanced,
         matches=all_match([company_matches, *(book.matches for book in matched)]),
         incomplete_sources=tuple(sorted({each["SourceId"] for each in results["source_holes"].records()})),
@@ -210,22 +209,12 @@ def _section(
     colour: Mapping[str, str],
     today: date,
     team: str,
-    heads: Sequence[Headline],
 ) -> Section:
     tables = build_tables(result, _narrowed(plan.layout) if team else plan.layout, currencies, colour)
-    lead = " ".join([plan.lead.format(today=f"{today.day} {today:%B %Y}"), *_advice(plan, heads)])
+    lead = plan.lead.format(today=f"{today.day} {today:%B %Y}")
     return Section(plan.id, plan.title, lead, plan.empty, tables, command(result, team), f"{result.query.id}.csv")
 
 
 def _narrowed(layout: Layout) -> Layout:
     """Without the column that would name the team in every row."""
     return replace(layout, shows=tuple(show for show in layout.shows if show.column != "Team"))
-
-
-def _advice(plan: Plan, heads: Sequence[Headline]) -> list[str]:
-    """What of all rows to look at first."""
-    if plan.id == "waste":
-        return [f"Open for longest: {'; '.join(old.sentence for old in head.oldest)}." for head in heads if head.oldest]
-    if plan.id == "untagged":
-        return [head.fix.sentence for head in heads if head.fix]
-    return []

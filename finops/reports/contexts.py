@@ -96,10 +96,10 @@ class Fix:
 
     @property
     def sentence(self) -> str:
-        """``The line value,a-tema,a-team in mappings/tag_aliases.csv gives USD 1,234 a team, 12.0 % of what is nobody's: …``"""
-        named = ", with a team for TEAM," if self.needs_a_name else ""
-        share = f", {self.share} of what is nobody's" if self.share else ""
-        return f"The line {self.line} in {self.file}{named} gives {self.cost.whole} a team{share}: {self.why}."
+        """``USD 1,234, 12.0 % of what is nobody's, gets a team by the line value,a-tema,a-team in mappings/tag_aliases.csv: …``"""
+        named = ", with a team's id for TEAM" if self.needs_a_name else ""
+        share = f", {self.share} of what is nobody's," if self.share else ""
+        return f"{self.cost.whole}{share} gets a team by the line {self.line} in {self.file}{named}: {self.why}."
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Headline:
     """The largest moves in one sentence."""
     contributors: tuple[Contributor, ...]
     split: tuple[Move, ...]
-    """What is new, what is gone, and of what stayed: how much is volume, how much price, and what cannot be told apart. Empty if
+    """What is new, what is gone, and of what stayed: how much is volume, how much price, and where it is unclear which. Empty if
     there is nothing to compare with."""
     top_team: str
     top_team_tint: str

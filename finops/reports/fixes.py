@@ -29,7 +29,7 @@ def fixes(
         best = max(lines, key=lambda fix: fix.cost.amount or 0, default=None)
         if best and best.cost.amount and best.cost.amount > 0:
             share = percent(best.cost.amount, nobodys)
-            part = "" if share is None else f"{format_number(share, 1)}\N{NO-BREAK SPACE}%"
+            part = "" if share is None or share > 100 else f"{format_number(share, 1)}\N{NO-BREAK SPACE}%"
             found[currency] = Fix(best.line, best.file, best.why, best.needs_a_name, best.cost, part, best.command)
     return found
 

@@ -28,12 +28,15 @@ def headlines(
     days: tuple[int, int],
     fixes: Mapping[str, Fix],
     company: Mapping[str, Headline],
+    *,
+    is_short: bool = False,
 ) -> tuple[Headline, ...]:
     """One headline per currency.
 
     Args:
         days: how many days of the period are over, and of the one before.
         company: for a team, the company's headlines: where these know a total, no charge of the team is zero and not unknown.
+        is_short: charges of the period have not come yet, so what it cost by the day is too low.
     """
     return tuple(
         _headline(
@@ -44,6 +47,7 @@ def headlines(
             days,
             fixes.get(currency),
             company.get(currency),
+            is_short=is_short,
         )
         for index, currency in enumerate(currencies)
     )
@@ -63,6 +67,8 @@ def _headline(
     days: tuple[int, int],
     fix: Fix | None,
     company: Headline | None,
+    *,
+    is_short: bool,
 ) -> Headline:
     teams, moves, waste, kinds = read
     total = _total(teams, "EffectiveCost", company.total if company else None)
@@ -96,7 +102,7 @@ def _headline(
         waste_count=len(found),
         unknown_count=len(unsure),
         unknown_cost=_known(unsure, "MonthlyCost", currency),
-        per_day=_per_day(total, previous, days, currency),
+        per_day=_per_day(total, previous, days, currency, is_short),
         spent_on=_spent_on(kinds, total, currency),
         oldest=_oldest(found, currency, tints),
         fix=fix,
@@ -117,16 +123,19 @@ def _known(records: Sequence[Record], column: str, currency: str) -> Money:
     return Money(exact_sum(values) if values or not records else None, currency)
 
 
-def _per_day(total: Decimal | None, previous: Decimal | None, days: tuple[int, int], currency: str) -> str:
+def _per_day(
+    total: Decimal | None, previous: Decimal | None, days: tuple[int, int], currency: str, is_short: bool
+) -> str:
     now, before = days
+    doubt = "; too low, charges are missing" if is_short else ""
     if now == before or not now or total is None:
         return ""
     words = f"{Money(quotient(total, now), currency)} a day over {now} days"
     if previous is None:
-        return words
+        return f"{words}{doubt}"
     change = _percent(percent(total * before - previous * now, previous * now), signed=True)
     against = f"{Money(quotient(previous, before), currency)} a day over {before}"
-    return f"{words}, {f'{change} on' if change else 'against'} {against}"
+    return f"{words}, {f'{change} on' if change else 'against'} {against}{doubt}"
 
 
 def _split(moves: Sequence[Record], currency: str) -> tuple[Move, ...]:
@@ -143,7 +152,7 @@ def _split(moves: Sequence[Record], currency: str) -> tuple[Move, ...]:
         ("gone", "Gone", "Gone"): exact_sum(of("gone")),
         ("volume", "More used", "Less used"): exact_sum(part("VolumeChange")),
         ("price", "Dearer", "Cheaper"): exact_sum(part("PriceChange")),
-        ("rest", "Cannot be told apart", "Cannot be told apart"): exact_sum(part("RestChange")),
+        ("rest", "Use or price, unclear", "Use or price, unclear"): exact_sum(part("RestChange")),
     }
     largest = max(abs(amount) for amount in sums.values())
     return tuple(

@@ -37,7 +37,7 @@ def text_table(table: Table) -> str:
     if table.total:
         lines.insert(-1, rule)
     notes = [
-        f"{column.label}, total: {cell.note}."
+        f"{column.label}: {cell.text} {cell.note}."
         for column, cell in zip(table.columns, table.total.cells if table.total else (), strict=False)
         if cell.note
     ]

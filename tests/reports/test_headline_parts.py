@@ -10,6 +10,7 @@ import pytest
 from finops.periods import parse_period
 from finops.reports.compute import compute_report
 from finops.reports.contexts import Headline, Report
+from finops.reports.html import render
 from finops.reports.money import exact_sum
 from finops.rules.catalogue import Catalogue
 from reports.conftest import TODAY, Books
@@ -38,7 +39,7 @@ def test_the_change_is_said_in_parts_by_currency(books: Books) -> None:
     dollars, euros = computed(books).headlines
     assert split(dollars) == [
         ("More used", "+USD 200"), ("New", "+USD 60"), ("Gone", "\N{MINUS SIGN}USD 40"), ("Dearer", "+USD 30"),
-        ("Cannot be told apart", "+USD 5"),
+        ("Use or price, unclear", "+USD 5"),
     ]  # fmt: skip
     assert split(euros) == [("Less used", "\N{MINUS SIGN}EUR 20"), ("Cheaper", "\N{MINUS SIGN}EUR 6")]
     for headline in (dollars, euros):
@@ -70,7 +71,8 @@ def test_on_what_it_was_spent(books: Books) -> None:
 class TestMonths:
     def test_months_of_different_length_are_compared_by_the_day(self, books: Books) -> None:
         books.charge("2026-08-01T00", "310", "vision")
-        books.charge("2026-09-01T00", "330", "vision")
+        books.charge("2026-09-01T00", "320", "vision")
+        books.charge("2026-09-30T00", "10", "vision")
         (headline,) = computed(books, "2026-09", "monthly").headlines
         assert headline.per_day == "USD 11.00 a day over 30 days, +10.0\N{NO-BREAK SPACE}% on USD 10.00 a day over 31"
 
@@ -80,6 +82,12 @@ class TestMonths:
         page = rendered(books.report(tmp_path, "2026-10", name="monthly").page.read_text("utf-8"))
         assert "USD 250.00 in October 2026, 25 of 31 days" in page
         assert "USD 10.00 a day over 25 days, 0.0 % on USD 10.00 a day over 30" in page
+
+    def test_a_month_whose_last_days_have_not_come_says_that_the_day_costs_more(self, books: Books) -> None:
+        for day in range(1, 25):
+            books.charge(f"2026-10-{day:02}T00", "10", "vision")
+        (headline,) = computed(books, "2026-10", "monthly", today=date(2026, 11, 5)).headlines
+        assert headline.per_day == "USD 7.74 a day over 31 days; too low, charges are missing"
 
     def test_weeks_are_as_long_as_weeks(self, two_weeks: Books) -> None:
         assert computed(two_weeks).headlines[0].per_day == ""
@@ -131,7 +139,8 @@ class TestOldest:
         report = computed(books)
         assert [old.name for old in report.headlines[0].oldest] == ["old", "dear", "young"]
         assert report.headlines[0].oldest[0].sentence == "old since 3 August 2026, USD 4,200 so far"
-        assert "Open for longest: old since 3 August 2026" in report.sections["waste"].lead
+        waste = rendered(render(report, "weekly.html")).partition("Waste: machine learning")[2]
+        assert "Open for longest, USD old vision, since 3 Aug 2026 USD 4,200 so far dear" in waste
 
 
 class TestFix:
@@ -144,7 +153,12 @@ class TestFix:
         assert fix
         assert (fix.line, fix.file, fix.needs_a_name) == ('"222,x",TEAM', "mappings/accounts.csv", True)
         assert (fix.cost.text, fix.share) == ("USD 65.00", "10.9\N{NO-BREAK SPACE}%")
-        assert fix.sentence in report.sections["untagged"].lead
+        nobodys = rendered(render(report, "weekly.html")).partition("What belongs to nobody")[2]
+        assert (
+            "The cheapest fix, USD USD 65, 10.9 % of what is nobody's, gets a team by one line in mappings/accounts.csv"
+            in nobodys
+        )
+        assert '"222,x",TEAM no team answers for' in nobodys
 
     def test_a_misspelt_tag_where_that_is_more(self, books: Books) -> None:
         books.con.execute("INSERT INTO mapping.teams (team) VALUES ('vision')")

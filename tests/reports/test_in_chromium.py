@@ -149,6 +149,15 @@ def test_no_screen_scrolls_sideways(chromium: Browser, pages: dict[str, Path], k
     page.close()
 
 
+@pytest.mark.parametrize("width", [1280, 1920, 2560, 3840])
+def test_no_table_hides_its_last_column(opened: Page, width: int) -> None:
+    """The change and the saving stand last."""
+    opened.set_viewport_size({"width": width, "height": 960})
+    cut = "e => [...e].filter((t) => t.scrollWidth > t.clientWidth).map((t) => t.ariaLabel)"
+    assert opened.locator("main > section > .sheets > .sheet > .scroll").count() > 4
+    assert opened.locator(".sheets .scroll").evaluate_all(cut) == []
+
+
 def test_one_screen_answers(opened: Page) -> None:
     answers = opened.locator(".answers")
     box = answers.bounding_box()
