@@ -1,7 +1,7 @@
 /*
 id: shared_costs
 title: Shared cost, and who bears it
-version: 2
+version: 3
 owner: finops-ledger
 why: >
   A team that is given a share asks of what, by which rule, and how much. Per month and pool: what came in, the part of each
@@ -31,6 +31,7 @@ WITH shares AS (
         CAST(date_trunc('month', ChargePeriodStart) AS DATE) AS Month,
         CASE WHEN starts_with(x_AllocationPool, x_AllocationPoolRuleId || ':') THEN x_AllocationPoolRuleId
              ELSE x_AllocationPool END AS Pool,
+        coalesce(starts_with(x_AllocationPool, x_AllocationPoolRuleId || ':'), false) AS is_many,
         x_AllocationRuleId AS RuleId,
         Team,
         BillingCurrency,
@@ -47,6 +48,7 @@ sums AS (
         Month,
         shares.Pool AS Pool,
         any_value(pools.name) AS PoolName,
+        bool_or(is_many) AS is_many,
         RuleId,
         Team,
         CASE WHEN min(weight) = max(weight) THEN max(weight) END AS Weight,
@@ -57,11 +59,11 @@ sums AS (
     LEFT JOIN mapping.pools AS pools ON pools.pool = shares.Pool
     GROUP BY Month, shares.Pool, RuleId, Team, BillingCurrency
 ),
-pools AS (                 -- more than one team, or one that has all of it: the pool is seen whole
+pools AS (                 -- a team sees a pool whole if it has all of it; what a rule shares by itself is many pools in one line
     SELECT
         *,
         sum(EffectiveCost) OVER pool AS pool_cost,
-        coalesce(min(Team) OVER pool <> max(Team) OVER pool OR min(Weight) OVER pool = 1, false) AS is_whole
+        $team IS NULL OR coalesce(NOT is_many AND min(Weight) OVER pool = 1, false) AS is_whole
     FROM sums
     WINDOW pool AS (PARTITION BY Month, Pool, BillingCurrency)
 ),
@@ -76,8 +78,8 @@ shared_costs AS (
         BillingCurrency,
         EffectiveCost,
         BilledCost,
-        CASE WHEN is_whole THEN round(100.0 * EffectiveCost / NULLIF(pool_cost, 0), 1) ELSE CAST(round(100 * Weight, 1) AS DOUBLE) END
-            AS SharePercent,
+        CASE WHEN is_whole THEN round(100.0 * EffectiveCost / NULLIF(pool_cost, 0), 1)
+             WHEN NOT is_many THEN CAST(round(100 * Weight, 1) AS DOUBLE) END AS SharePercent,
         CASE WHEN is_whole THEN pool_cost END AS PoolEffectiveCost
     FROM pools
 )
