@@ -8,8 +8,10 @@ with an outcome, a place and a next step. What cannot happen with a kind of sour
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from conftest import Workspace
@@ -85,14 +87,26 @@ def without_rules(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("finops.rules.catalogue.shipped_queries", lambda: shipped)
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the first run made, by kind of source."""
+    return tmp_path_factory.mktemp("told")
+
+
 @pytest.fixture
-def story(stage: Stage, ledger: Ledger) -> Ledger:
-    """Three months have been delivered and collected; it is the next day."""
+def begun(stage: Stage, ledger: Ledger, told: Path) -> Ledger:
+    """Three months have been delivered and collected."""
     three_months(stage)
-    assert ledger.collect().is_clean
+    ledger.begin_as(told / re.sub(r"\W+", "-", stage.kind))
     assert ledger.months() == stage.truth
-    ledger.tomorrow()
     return ledger
+
+
+@pytest.fixture
+def story(begun: Ledger) -> Ledger:
+    """Three months have been delivered and collected; it is the next day."""
+    begun.tomorrow()
+    return begun
 
 
 def three_months(stage: Stage) -> None:
@@ -122,15 +136,13 @@ def test_all_that_is_there_is_loaded(stage: Stage, ledger: Ledger) -> None:
     assert ledger.months() == stage.truth
 
 
-def test_a_run_with_nothing_new_fetches_nothing(stage: Stage, ledger: Ledger) -> None:
-    three_months(stage)
-    ledger.collect()
-    before = ledger.loads()
+def test_a_run_with_nothing_new_fetches_nothing(stage: Stage, begun: Ledger) -> None:
+    before = begun.loads()
     stage.forget_calls()
-    run = ledger.collect()
+    run = begun.collect()
     assert run.is_clean, run.said
-    assert ledger.months() == stage.truth
-    assert ledger.loads() == before
+    assert begun.months() == stage.truth
+    assert begun.loads() == before
     if stage.says_what_is_new:
         assert stage.calls_that_fetch() == []
         assert not run.has_news
@@ -339,16 +351,19 @@ def test_everything_can_be_made_again_from_landing(stage: Stage, story: Ledger) 
         assert stage.calls_that_fetch() == []
 
 
-def test_secrets_are_nowhere(stage: Stage, story: Ledger) -> None:
+def test_secrets_are_nowhere(stage: Stage, ledger: Ledger) -> None:
     unless_it_cannot(stage, "secret")
+    three_months(stage)
+    assert ledger.collect().is_clean
+    ledger.tomorrow()
     for fails in ("denied", "expired"):
         if fails not in stage.cannot:
             stage.expire() if fails == "expired" else stage.deny(next(iter(stage.refusals)))
-            story.collect()
+            ledger.collect()
             stage.mend()
-    story.finops("doctor")
-    story.finops("doctor", "--policy")
-    assert story.secrets_found() == []
+    ledger.finops("doctor")
+    ledger.finops("doctor", "--policy")
+    assert ledger.secrets_found() == []
 
 
 # --- the least privilege -----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ KEY = base64.b64encode(b"the account key of the contract suite").decode()
 
 class AzureStage(Stage):
     kind = "azure-export"
+    is_elsewhere_each_time = True
     refusals: ClassVar = {READ: "Storage Blob Data Reader"}
 
     def __init__(self, folder: Path) -> None:

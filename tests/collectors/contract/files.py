@@ -27,6 +27,7 @@ class LocalFolder(Stage):
     """A CSV a month, which somebody writes over."""
 
     kind = "files, local"
+    is_elsewhere_each_time = True
     cannot: ClassVar = {
         "since": WHOLE,
         "half": "a CSV does not say what belongs to it: only a manifest does",
@@ -110,7 +111,7 @@ class CopiedExport(Stage):
         self._execution(month, parts, self.next_moment())
 
     def _execution(self, month: date, parts: Sequence[bytes], at: datetime, stop_after: int | None = None) -> None:
-        run = f"{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4()}"
+        run = f"{at:%Y%m%dT%H%M%SZ}-{uuid.uuid5(uuid.NAMESPACE_URL, str(at))}"
         folder = f"billing_period={month:%Y-%m}/{run}"
         names = [f"exports/focus/data/{folder}/focus-{number:05}.csv" for number in range(1, len(parts) + 1)]
         for name, part in list(zip(names, parts, strict=True))[:stop_after]:
@@ -136,6 +137,7 @@ class S3Folder(AwsStage, CopiedExport):
 
 class GcsFolder(CopiedExport):
     kind = "files, gs://"
+    is_elsewhere_each_time = True
     cannot: ClassVar = {"since": WHOLE}
     refusals: ClassVar = {each: each for each in ("storage.objects.list", "storage.objects.get")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from conftest import Result, Workspace, focus_csv
@@ -19,6 +21,14 @@ from finops.warehouse.connection import Connection, connect
 from .stage import Provider
 
 SOURCE, NEIGHBOUR = "under-test", "neighbour"
+
+
+def copy(file: Path, target: Path) -> None:
+    """A file or a whole folder."""
+    if file.is_dir():
+        shutil.copytree(file, target)
+    else:
+        shutil.copy(file, target)
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,21 @@ class Ledger:
         said = {(each["billing_period"], each["outcome"], each["what"]) for each in source["holes"]}
         assert said == {(f"{h.month:%Y-%m}" if h.month else None, h.outcome, h.what) for h in run.holes}, result.err
         return run
+
+    def begin_as(self, begun: Path) -> None:
+        """A first run, of which nothing is missing; if another ledger has had the very same one, what that made."""
+        made = ("finops.duckdb", "landing")
+        if begun.exists():
+            for name in made:
+                copy(begun / name, self.workspace.folder / name)
+            return
+        run = self.collect()
+        assert run.is_clean, run.said
+        self.close()
+        if not self.stage.is_elsewhere_each_time:
+            begun.mkdir()
+            for name in made:
+                copy(self.workspace.folder / name, begun / name)
 
     def holes(self, source: dict[str, Any]) -> list[Hole]:
         """What ``ops`` says is missing of the source. Each says what, where and what to do."""

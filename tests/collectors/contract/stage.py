@@ -28,6 +28,8 @@ class Provider(ABC):
     """What the tests call it."""
     cannot: ClassVar[Mapping[str, str]] = {}
     """By scenario: why there is no such thing with this kind of source."""
+    is_elsewhere_each_time: ClassVar[bool] = False
+    """Another stage has its bills at another place (a folder, a port) or of another time: collected there is not collected here."""
     refusals: ClassVar[Mapping[str, str]] = {}
     """By permission that is needed: the words in which a hole must name it."""
 

@@ -113,6 +113,7 @@ class FakeAws:
         self._front.aws = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._front.server_address[1]}"
         threading.Thread(target=self._front.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._ids = 0
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
         self.exports: dict[str, Export] = {}
@@ -151,10 +152,16 @@ class FakeAws:
         connection.request("POST", "/moto-api/reset")
         connection.getresponse().read()
         self.calls.clear()
+        self._ids = 0
         self.exports.clear()
         self.reports.clear()
         self.role_lasts = timedelta(hours=1)
         self.forgive()
+
+    def _next_id(self) -> str:
+        """Of an execution: the same after each start, so that what was collected from one can be taken up by another."""
+        self._ids += 1
+        return str(uuid.UUID(int=self._ids))
 
     # what AWS has
 
@@ -202,7 +209,7 @@ class FakeAws:
             "Compression": "PARQUET" if form == "PARQUET" else "GZIP",
             "Overwrite": "OVERWRITE_REPORT" if overwrite else "CREATE_NEW_REPORT",
         }
-        arn = f"arn:aws:bcm-data-exports:us-east-1:{ACCOUNT}:export/{name}-{uuid.uuid4()}"
+        arn = f"arn:aws:bcm-data-exports:us-east-1:{ACCOUNT}:export/{name}-{self._next_id()}"
         good = {
             "TIME_GRANULARITY": "HOURLY",
             "INCLUDE_RESOURCES": "TRUE",
@@ -264,7 +271,7 @@ class FakeAws:
         Returns:
             The execution's id.
         """
-        export, now, run = self.exports[name], at or datetime.now(tz=UTC), str(uuid.uuid4())
+        export, now, run = self.exports[name], at or datetime.now(tz=UTC), self._next_id()
         folder = f"{export.partition}={month}"
         if not export.overwrite:
             folder += f"/{now:%Y%m%dT%H%M%SZ}-{run}"
@@ -296,7 +303,7 @@ class FakeAws:
         parquet: bool = False,
     ) -> str:
         """A delivery of a legacy report. Returns the assembly's id."""
-        report, now, run = self.reports[name], at or datetime.now(tz=UTC), str(uuid.uuid4())
+        report, now, run = self.reports[name], at or datetime.now(tz=UTC), self._next_id()
         year, number = map(int, month.split("-"))
         start, end = f"{year}{number:02}01", f"{year + number // 12}{number % 12 + 1:02}01"
         period = f"{report.base}/{start}-{end}"
@@ -327,7 +334,7 @@ class FakeAws:
         stated = {"StatusCode": status, "CreatedAt": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
         if reason:
             stated["StatusReason"] = reason
-        self.exports[name].executions.append({"ExecutionId": run or str(uuid.uuid4()), "ExecutionStatus": stated})
+        self.exports[name].executions.append({"ExecutionId": run or self._next_id(), "ExecutionStatus": stated})
 
     # what goes wrong
 
