@@ -22,7 +22,8 @@ def subject(report: Report) -> str:
     warning = f"; {verdict(report).lower()}" if report.matches is False else ""
     so_far = f", {report.so_far}" if report.so_far else ""
     as_of = f", {report.as_of_label}" if report.as_of else ""
-    line = f"{whose(report)}: {_amounts(report.headlines)} in {report.period.short_label}{so_far}{as_of}"
+    when = f"{'on' if report.period.kind == 'day' else 'in'} {report.period.short_label}"
+    line = f"{whose(report)}: {_amounts(report.headlines)} {when}{so_far}{as_of}"
     return clip(_ascii_signs(line), LONGEST_SUBJECT - len(warning)) + warning
 
 

@@ -12,6 +12,7 @@ from finops.reports.analyses import Result
 from finops.reports.care import warnings
 from finops.reports.compute import compute_report
 from finops.reports.contexts import Report
+from finops.reports.words import subject
 from finops.rules.catalogue import Catalogue
 from reports.conftest import TODAY, Books
 
@@ -45,6 +46,13 @@ def test_a_mail_does_not_say_that_the_ledger_begins_after_days_that_are_still_to
         text = " ".join((folder / body).read_text("utf-8").split())
         assert "the ledger begins after" not in text
         assert "No charge has come for December 2026. Nothing was used, or its bill is missing." in text
+
+
+def test_a_day_is_spent_on_and_not_in(books: Books, tmp_path: Path) -> None:
+    books.charge("2026-10-20T00", "5", "vision")
+    report = books.report(tmp_path, "2026-10-20").report
+    assert subject(report).endswith("USD 5 on 20 October 2026")
+    assert ">on 20 October 2026<" in (tmp_path / report.slug / "index.html").read_text("utf-8")
 
 
 def test_a_query_of_ones_own_that_lacks_a_column_is_named() -> None:
