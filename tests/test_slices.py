@@ -8,6 +8,13 @@ from pathlib import Path
 
 from conftest import FOCUS_HEADER, Workspace, focus_csv
 
+from finops.cli.app import App
+from finops.errors import FinopsError
+from finops.pipeline.loading import Loader, LoadResult
+from finops.warehouse.connection import connect
+from finops.warehouse.landing import DeliveryRecord, Landing
+from finops.warehouse.schema import migrate
+
 OCTOBER = 1_790_000_000
 
 
@@ -269,6 +276,20 @@ def test_a_landed_file_that_was_changed_is_not_built_from(workspace: Workspace) 
     kept.unlink()
     assert workspace.finops("build", "--full").exit_code == 4
     assert total(workspace) == 10
+
+
+class OnAFullDisk(Loader):
+    def load_record(self, record: DeliveryRecord) -> LoadResult:
+        raise FinopsError("the disk is full", next_step="Make room.")
+
+
+def test_a_full_disk_is_no_reason_to_remove_a_delivery(workspace: Workspace) -> None:
+    workspace.finops("load", workspace.write("bill.csv", focus_csv("10")))
+    con = connect(None)
+    migrate(con)
+    catalogue = App(workspace.folder / "finops.toml").catalogue
+    [problem] = OnAFullDisk(con, Landing(workspace.folder / "landing"), catalogue).load_pending().problems
+    assert problem.next_step == "Make room."
 
 
 def test_a_landed_delivery_that_cannot_be_read_is_said_until_it_is_mended(workspace: Workspace) -> None:

@@ -17,6 +17,7 @@ def test_init_load_report_in_a_new_folder(tmp_path: Path, finops_process: Finops
     (tmp_path / "bill.csv").write_text(focus_csv("10", "20.5"))
     assert finops_process("init", "acme", cwd=tmp_path).returncode == 0
     home = tmp_path / "acme"
+    assert {"finops.env", "outbox/"} <= set((home / ".gitignore").read_text().split()), "secrets, and who gets mails"
     assert finops_process("load", "../bill.csv", cwd=home).returncode == 0
     report = finops_process("--today", "2026-10-05", "report", "--period", "2026-09", cwd=home)
     assert report.returncode == 0, report.stderr

@@ -139,7 +139,7 @@ def init(app: App, folder: Path, example: bool) -> None:
     for file, (header, examples) in MAPPINGS.items():
         _write(folder / "mappings" / file, "\n".join([header, *(examples if example else []), ""]))
     _write(folder / "queries" / "README.md", QUERIES_README)
-    _write(folder / ".gitignore", "finops.duckdb*\nfinops*.log*\nfinops.env\nlanding/\nreports/\n")
+    _write(folder / ".gitignore", "finops.duckdb*\nfinops*.log*\nfinops.env\nlanding/\noutbox/\nreports/\n")
     app.say(f"A workspace is in {folder.resolve()}.")
     app.say("Next: finops load BILLS, then finops report.")
 

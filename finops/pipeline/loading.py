@@ -148,7 +148,8 @@ class Loader:
             try:
                 report.results.append(self.load_record(record))
             except FinopsError as problem:
-                problem.next_step += f" If it is not to count, remove landing/deliveries/{record.id}.json."
+                if isinstance(problem, BadInputError):  # and not a full disk
+                    problem.next_step += f" If it is not to count, remove landing/deliveries/{record.id}.json."
                 report.problems.append(problem)
                 report.landed.append((record.source_id, problem))
         if report.results:
