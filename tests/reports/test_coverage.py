@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rules_kit import ALLOCATION, CATALOGUE
 
 from finops.periods import parse_period
 from finops.pipeline.build import build
 from finops.pipeline.example_ledger import TODAY, insert, new_ledger, write_mappings
 from finops.reports.analyses import run_analysis
 from finops.reports.compute import compute_report
-from finops.rules.catalogue import Catalogue
 from finops.warehouse.connection import Connection
 
-CATALOGUE = Catalogue()
 TEAMS = [{"team": "search", "owner": "search-leads"}, {"team": "ml-research", "owner": "ml-leads"}, {"team": "vision"}]
 QUARTER = {"period": "2026-Q4"}
 
@@ -37,7 +36,7 @@ class Company:
         self.build()
 
     def build(self) -> None:
-        build(self.con, CATALOGUE, self.folder, TODAY)
+        build(self.con, ALLOCATION, self.folder, TODAY)
 
     def rows(self, query_id: str, **arguments: str) -> list[dict[str, Any]]:
         return run_analysis(self.con, CATALOGUE.get(query_id, "analyses"), arguments or QUARTER, TODAY).records()
@@ -76,10 +75,11 @@ MIXED = [
 """Two currencies and none, credits, a pool with a charge that three teams cannot divide evenly."""
 
 
-@pytest.fixture
-def company(tmp_path: Path) -> Iterator[Company]:
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """Tests only read it."""
     made = Company(
-        tmp_path, MIXED,
+        tmp_path_factory.mktemp("company"), MIXED,
         accounts=[{"account_id": "map", "team": "ml-research"}],
         pools=[{"pool": "shared", "name": "Shared cluster", "split": "even"}],
     )  # fmt: skip
