@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -178,6 +179,8 @@ def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
             "is in the way: finops did not write it", where=str(folder), next_step="Move it away, or give --output."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.*"):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from finops.periods import Period
+from finops.reports.analyses import Result
 from finops.reports.contexts import Balance, Book
+from finops.reports.money import Money, exact_sum
 
 Record = Mapping[str, Any]
+NOTHING = Decimal(0)
 
 
 def warnings(
@@ -21,11 +25,13 @@ def warnings(
     team: str,
     period: Period,
     begins: date | None,
+    apart: Sequence[str],
 ) -> tuple[str, ...]:
     """The gravest first. Of the company's books a team is told whether they match, and no amount; of its checks nothing."""
     return (
         *_as_of(as_of),
         *_unbalanced(balances, team),
+        *apart,
         *(f"{book.currency}: this page is {book.difference.exact} apart from the company's report."
           for book in books if book.matches is False),
         *_unknown_days(period, begins),
@@ -33,6 +39,31 @@ def warnings(
         *_grades(sources),
         *(() if team else _check_warnings(checks)),
     )  # fmt: skip
+
+
+SAME_TOTAL = ("spend_by_team", "spend_by_service", "spend_by_account", "spend_by_workload_kind", "top_resources")
+"""Tables that are the whole of the period."""
+
+
+def disagreements(results: Mapping[str, Result]) -> tuple[str, ...]:
+    """Tables of the page that do not add up to the same: one of them, perhaps the user's own, leaves something out."""
+    totals = {query_id: _totals(results[query_id].records()) for query_id in SAME_TOTAL if query_id in results}
+    first, *others = totals
+    return tuple(
+        f"{first} and {other} do not add up to the same: {Money(totals[first].get(currency, NOTHING), currency).exact} and "
+        f"{Money(totals[other].get(currency, NOTHING), currency).exact}."
+        for other in others
+        for currency in sorted(totals[first].keys() | totals[other].keys())
+        if totals[first].get(currency, NOTHING) != totals[other].get(currency, NOTHING)
+    )
+
+
+def _totals(records: Sequence[Record]) -> dict[str, Decimal]:
+    currencies = {str(each["BillingCurrency"]) for each in records}
+    return {
+        currency: exact_sum(each["EffectiveCost"] for each in records if each["BillingCurrency"] == currency)
+        for currency in currencies
+    }
 
 
 def late(sources: Sequence[Record]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from finops import __version__
 from finops.periods import Period
 from finops.reports.analyses import Result, run_analysis
 from finops.reports.balance import all_match, balances, books
-from finops.reports.care import late, warnings
+from finops.reports.care import disagreements, late, warnings
 from finops.reports.colours import tints
 from finops.reports.contexts import Brand, Headline, Report, Section
 from finops.reports.coverage import coverages
@@ -72,6 +72,7 @@ def compute_report(
     heads = headlines(results, currencies, colour, days, fix, _by_currency(company), is_short=is_short)
     balanced = balances(everybodys["reconciliation"], period, [each.currency for each in heads])
     matched = books(heads, team, theirs["spend_by_team"].records()) if company else ()
+    apart = disagreements(results)
     company_matches = all_match([each.matches for each in balanced])
     return Report(
         name=name,
@@ -107,7 +108,7 @@ def compute_report(
         ),
         sections={plan.id: _section(plan, results[plan.query_id], currencies, colour, today, team) for plan in plans},
         balances=() if team else balanced,
-        matches=all_match([company_matches, *(book.matches for book in matched)]),
+        matches=all_match([company_matches, *(book.matches for book in matched), *(False for _ in apart)]),
         incomplete_sources=tuple(sorted({each["SourceId"] for each in results["source_holes"].records()})),
         warnings=warnings(
             balanced,
@@ -118,6 +119,7 @@ def compute_report(
             team,
             period,
             begins,
+            apart,
         ),
         trend_command=command(results["spend_weekly"], team),
         coverage_commands={}

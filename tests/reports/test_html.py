@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from finops.errors import ConfigError
+from finops.periods import parse_period
 from finops.reports.build import Options
+from finops.reports.compute import compute_report
 from finops.reports.contexts import Brand
 from finops.reports.money import exact_sum, format_money, plain
 from finops.reports.sections import PLANS
-from reports.conftest import Books
+from finops.rules.catalogue import Catalogue
+from reports.conftest import TODAY, Books
 
 
 class Tables(HTMLParser):
@@ -196,3 +199,20 @@ def test_csv_of_the_report_reads_back(two_weeks: Books, tmp_path: Path) -> None:
     for path in files.csv:
         rows = list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))
         assert len({len(row) for row in rows}) == 1
+
+
+def test_a_table_that_leaves_something_out_is_told(two_weeks: Books, tmp_path: Path) -> None:
+    """A user's own query counts: the page must not say that it matches the bill."""
+    shipped = Catalogue().get("spend_by_team", "analyses")
+    own = tmp_path / "queries" / "analyses" / "spend_by_team.sql"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        shipped.path.read_text().replace(
+            "SELECT * FROM spend_by_team", "SELECT * FROM spend_by_team WHERE Team <> 'vision'"
+        )
+    )
+    report = compute_report(two_weeks.con, Catalogue(tmp_path / "queries"), parse_period("last-week", TODAY), TODAY)
+    assert report.matches is False
+    assert report.warnings[0].startswith(
+        "spend_by_team and spend_by_service do not add up to the same: USD 6.527 and USD 206.5271"
+    )

@@ -267,3 +267,11 @@ def test_freezing_a_month_and_what_was_found_before_make_new_reports(tmp_path: P
     findings.write_text(json.dumps({key: "x" if value is None else value for key, value in line.items()} | {
         "monthly_cost": None, "monthly_saving": None}) + "\n")  # fmt: skip
     assert len({first, second, built()}) == 3
+
+
+def test_what_a_killed_run_left_is_cleared_away(two_weeks: Books, tmp_path: Path) -> None:
+    for name in (".weekly-2026-W43.123.new", ".weekly-2026-W43.123.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text("half")
+    two_weeks.report(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["weekly-2026-W43"]
