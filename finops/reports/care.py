@@ -25,7 +25,7 @@ def warnings(
     team: str,
     period: Period,
     begins: date | None,
-    apart: Sequence[str],
+    apart: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """The gravest first. Of the company's books a team is told whether they match, and no amount; of its checks nothing."""
     return (
