@@ -16,7 +16,6 @@ from finops.warehouse.scope import Lens, looking_through
 TODAY = date(2026, 10, 26)
 CATALOGUE = Catalogue()
 QUERIES = [query for query in CATALOGUE.layer("analyses") if query.extra.get("grain") == "period"]
-PERIODS = ["2026-W43", "2026-09", "2026-10-03/2026-10-09"]
 
 
 @pytest.fixture
@@ -34,8 +33,16 @@ def answers(
     return {query.id: list(run_analysis(con, query, given[query.id], TODAY, team).rows) for query in QUERIES}
 
 
-@pytest.mark.parametrize("period", PERIODS)
-@pytest.mark.parametrize("team", ["", "ml-research", "unallocated"])
+@pytest.mark.parametrize(
+    ("period", "team"),
+    [
+        ("2026-W43", ""),
+        ("2026-09", ""),
+        ("2026-10-03/2026-10-09", ""),
+        ("2026-W43", "ml-research"),
+        ("2026-09", "unallocated"),
+    ],
+)
 def test_what_is_added_up_says_the_same(con: Connection, period: str, team: str) -> None:
     parsed = parse_period(period, TODAY)
     with looking_through(con) as lens:
