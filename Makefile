@@ -9,7 +9,7 @@ demo: .venv/ready      ## Set up, run the weekly job on the bundled fixtures; th
 	@cd demo && ../$(BIN)/finops --today 2026-10-26 run
 
 test: .venv/ready-dev  ## Set up and run the whole test suite
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/ready-dev  ## Style and types
 	$(BIN)/ruff check .
