@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from email.charset import BASE64, Charset
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
@@ -201,7 +202,9 @@ def _from(name: str, address: str) -> str:
 
 def _encoded(text: str, header: str) -> str:
     """As ASCII, in encoded words where it has to be: also for what looks like one already."""
-    charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
+    charset = Charset("us-ascii" if text.isascii() and "=?" not in text else "utf-8")
+    if charset == "utf-8":  # said here: a library may have changed it for the whole process, and Apprise does
+        charset.header_encoding = BASE64
     return Header(text, charset, maxlinelen=76, header_name=header).encode(linesep="\r\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from email import charset
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,17 @@ def test_no_name_makes_a_header(tmp_path: Path, name: str) -> None:
     if len(name) < 100 and readable.isprintable():
         assert message["Subject"] == readable
         assert message["From"].addresses[0].display_name == readable
+
+
+def test_a_library_that_changes_how_headers_are_encoded_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Apprise does, for the whole process."""
+    name = "=?utf-8?q?=0ABcc:_thief@example.net?="
+    monkeypatch.setattr("email.charset.CHARSETS", {**charset.CHARSETS, "utf-8": (charset.QP, charset.QP, "utf-8")})
+    message = mail(write_report(tmp_path / "r", subject=name), sender=Sender("finops@example.com", name))
+    assert message["From"].addresses[0].display_name == name
+    assert message["Subject"] == name
 
 
 @pytest.mark.parametrize("file", ["mail/body.html", "mail/weeks-usd.png", "weekly.xlsx", "mail/mail.json"])
