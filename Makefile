@@ -44,9 +44,9 @@ clean:                 ## Remove what the targets above made
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
-.venv/ready-dev: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+.venv/ready-dev: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt \
 	  --editable '.[azure,bqstorage,notify]' \
 	  aiosmtpd axe-playwright-python check-jsonschema gcp-storage-emulator hatchling hypothesis kubernetes-validate 'moto[server]' mypy \
 	  playwright pypdf pytest pytest-xdist ruff sqlglot types-PyYAML
-	@touch $@
+	@touch .venv/ready $@
