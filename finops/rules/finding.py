@@ -278,7 +278,7 @@ def _name_teams(con: Connection) -> None:
                 FROM temp.verdict
                 WHERE json_type(evidence, '$.resource_ids') = 'ARRAY'
             ),
-            dimensions AS (
+            dimensions AS MATERIALIZED (  -- used twice: a row must keep its number
                 SELECT r.*, d.dimension_id, ROW_NUMBER() OVER () AS number
                 FROM resources AS r
                 JOIN ledger.dimension AS d
